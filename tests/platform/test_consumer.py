@@ -238,6 +238,10 @@ RIGHT = OF_ITS_EVENT | {"losses": [LOSS]}
 NOT_OF_IT = {
     "another key's": report(RIGHT, owner="another"),
     **{f"another {name}'s": report(RIGHT | {name: "another"}) for name in OF_ITS_EVENT},
+    **{
+        f"another {name}'s, said to be of version 1": report(RIGHT | {name: "another"}, contract=1)
+        for name in OF_ITS_EVENT
+    },
     "bound to nothing": report([LOSS]),
     "unsigned": report({}, body={"jws": signed_by("device", RIGHT).rpartition(".")[0] + ".AAAA"}),
 }

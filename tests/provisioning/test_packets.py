@@ -124,7 +124,7 @@ def test_the_commands_say_what_they_did_in_both_languages(packed: Packed) -> Non
 
 def test_the_independent_verifier_is_short_and_uses_nothing_of_ours(packed: Packed) -> None:
     text = VERIFIER.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 90
+    assert len(text.splitlines()) <= 100
     imported = {
         (each.module or "") if isinstance(each, ast.ImportFrom) else each.names[0].name
         for each in ast.walk(ast.parse(text))

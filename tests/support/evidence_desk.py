@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerbwatch_platform import evidence
 from kerbwatch_platform.contract.message import Message
+from kerbwatch_platform.evidence.handover import handover
 from kerbwatch_platform.evidence.keeping import Own
 from kerbwatch_platform.store import lived
 
@@ -124,6 +125,13 @@ class City:
         self.connection.execute(
             "UPDATE lived_time SET lived_s = lived_s + %s", (days * lived.DAY_S,)
         )
+
+    def hands_over(self, case_id: str, by: str = "li", reason: str = "r") -> bytes:
+        """The zip of a case."""
+        out = io.BytesIO()
+        handover(self.connection, self.settings, *self.place, case_id, by, reason, out)
+        assert out.tell() == 0
+        return out.getvalue()
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(text.encode()).fetchall()

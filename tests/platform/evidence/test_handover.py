@@ -7,9 +7,12 @@ import copy
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +22,11 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kerbwatch_platform.contract import verify_handover
-from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.evidence import files, signing
 from kerbwatch_platform.evidence.commands import verify
-from kerbwatch_platform.evidence.handover import HandoverError, handover
+from kerbwatch_platform.evidence.handover import HandoverError, TooMuchError, handover
 from kerbwatch_platform.evidence.stamps import settle_hour, stamp
 from kerbwatch_platform.settings import Timestamps
 
@@ -106,9 +110,7 @@ def handed(city: City, tmp_path: Path) -> Handed:
     with authority.running():
         settle_hour(city.connection, datetime.now(UTC) + timedelta(hours=1))
         assert stamp(city.connection, city.settings.model_copy(update={"timestamps": told})).signed
-    content = handover(
-        city.connection, city.settings, *city.place, case_id, "li", "致交警支队，案 2026-17"
-    )
+    content = city.hands_over(case_id, "li", "致交警支队，案 2026-17")
     path, platform, device = tmp_path / "handed.zip", tmp_path / "p.jwk", tmp_path / "d.jwk"
     path.write_bytes(content)
     own = signing.public_jwk(signing.key(city.settings.signing_key_file))
@@ -190,6 +192,34 @@ def test_a_platform_that_seals_what_the_device_never_signed_is_found_out(handed:
             assert words in told
 
 
+def test_a_verdicts_signature_holds_for_the_case_that_is_handed_over_alone(
+    handed: Handed,
+) -> None:
+    city, key = handed.city, signing.key(handed.city.settings.signing_key_file)
+
+    def decided(case_id: str = handed.case_id, **signed: str) -> Files:
+        told = {"command": "verdict", "case_id": case_id, "verdict": "valid", "reference": "desk 1"}
+        row = {"verdict": "valid", "of_case": None, "reference": "desk 1", "account": "li"}
+        jws = signing.sign_order(key, *city.place, told | signed)
+        verdicts = {"verdicts": [row | {"jws": jws}], "tickets": []}
+        return handed.sealed(handed.files | {"decisions.json": json.dumps(verdicts).encode()})
+
+    assert handed.holds(decided()) is None
+    assert "1 verdicts of reviewers" in "".join(verify_handover.verify(decided(), {}))
+    for changed in (
+        decided("another-case"),
+        decided(verdict="false"),
+        decided(reference="desk 2"),
+        decided(duplicate_of="another-case"),
+        decided(command="ticket"),
+    ):
+        assert "signed for something else" in (handed.holds(changed) or "")
+    key = Ed25519PrivateKey.generate()
+    assert "0 verdicts of reviewers, signed with the same key; 1 with another" in "".join(
+        verify_handover.verify(decided("another-case"), {})
+    )
+
+
 def test_another_key_than_the_one_that_was_asked_for_is_named(handed: Handed) -> None:
     handed.platform, handed.device = handed.device, handed.platform
     assert "which was not given" in (handed.holds(handed.files) or "")
@@ -199,7 +229,7 @@ def test_what_is_not_proven_lies_apart_and_is_said(city: City) -> None:
     case_id = city.device.packed()
     city.hears()  # no birth has come: nobody has the device's key
     city.sends(city.copies(case_id)["begin"])
-    files = opened(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    files = opened(city.hands_over(case_id, "li", "r"))
     assert not any(name.startswith(("records/", "pictures/")) for name in files)
     assert len([name for name in files if name.startswith("unverified/records/")]) == 2
     assert len([name for name in files if name.startswith("unverified/pictures/")]) == 1
@@ -220,7 +250,7 @@ def test_who_reads_chinese_is_told_in_chinese_and_of_no_authority_that_vouched_f
     city.knows_the_key()
     city.hears()
     path = tmp_path / "handed.zip"
-    path.write_bytes(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    path.write_bytes(city.hands_over(case_id, "li", "r"))
     chinese = {"KERBWATCH_LANGUAGE": "zh_CN", "PYTHONIOENCODING": "utf-8"}
     alone = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", str(PROGRAM), str(path)],
@@ -253,7 +283,7 @@ def test_no_word_of_a_device_leads_out_of_the_folder_that_it_is_unpacked_in(
     case_id = city.device.packed()
     city.hears()
     city.connection.execute("UPDATE evidence_record SET stage = %s", (stage,))
-    content = handover(city.connection, city.settings, *city.place, case_id, "li", "r")
+    content = city.hands_over(case_id, "li", "r")
     records = {name for name in opened(content) if "records/" in name}
     assert {name.rsplit("-", 1)[0] for name in records} == {
         "unverified/records/1-unknown",
@@ -271,7 +301,7 @@ def test_a_file_that_has_gone_from_the_disk_is_said_and_the_rest_is_handed_over(
     city = handed.city
     sha256 = hashlib.sha256(city.copies(handed.case_id)["begin"]).hexdigest()
     (city.settings.evidence_folder / sha256[:2] / sha256).unlink()
-    again = handover(city.connection, city.settings, *city.place, handed.case_id, "li", "r")
+    again = city.hands_over(handed.case_id, "li", "r")
     files = opened(again)
     assert f"pictures/{sha256}.jpg" not in files
     told = {each["sha256"]: each["why"] for each in json.loads(files["report.json"])["pictures"]}
@@ -286,13 +316,13 @@ def test_the_chain_goes_as_far_as_no_record_is_missing(city: City) -> None:
     city.device.packed()
     city.taken.add(lost.event_id)
     city.hears()
-    files = opened(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    files = opened(city.hands_over(case_id, "li", "r"))
     [run] = json.loads(files["links.json"])["runs"]
     assert [each["number"] for each in run["links"]] == [1]
     assert list(verify_handover.verify(files, {}))
     city.taken.discard(lost.event_id)
     city.hears()
-    files = opened(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    files = opened(city.hands_over(case_id, "li", "r"))
     [run] = json.loads(files["links.json"])["runs"]
     assert [each["number"] for each in run["links"]] == [1, 2, 3, 4]
 
@@ -301,10 +331,10 @@ def test_of_a_case_that_is_not_here_and_without_a_reason_nothing_is_handed_over(
     city: City,
 ) -> None:
     with pytest.raises(LookupError, match="no event of case"):
-        handover(city.connection, city.settings, *city.place, "none", "li", "r")
+        city.hands_over("none", "li", "r")
     for reason in ("", "  ", "x" * 501):
         with pytest.raises(ValueError, match="reason"):
-            handover(city.connection, city.settings, *city.place, "none", "li", reason)
+            city.hands_over("none", "li", reason)
     assert city.rows("SELECT count(*) FROM handover") == [(0,)]
 
 
@@ -315,16 +345,79 @@ def test_a_key_that_cannot_be_used_is_not_the_askers_fault(city: City) -> None:
     city.settings.signing_key_file.write_text("no key")
     city.settings.signing_key_file.chmod(0o600)
     with pytest.raises(HandoverError, match="no Ed25519 key"):
-        handover(city.connection, city.settings, *city.place, case_id, "li", "r")
+        city.hands_over(case_id, "li", "r")
 
 
 def test_nothing_is_given_away_that_was_not_recorded(
     handed: Handed, connection: psycopg.Connection
 ) -> None:
     connection.execute("ALTER TABLE handover ADD CHECK (reason <> 'full disk')")
-    city = handed.city
+    city, out = handed.city, io.BytesIO()
     with pytest.raises(psycopg.Error):
-        handover(connection, city.settings, *city.place, handed.case_id, "li", "full disk")
+        handover(connection, city.settings, *city.place, handed.case_id, "li", "full disk", out)
+
+
+def test_what_is_more_than_a_zip_may_hold_is_refused_by_its_sizes_before_a_file_is_read(
+    handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, case_id = handed.city, handed.case_id
+    monkeypatch.setattr("kerbwatch_platform.evidence.handover.MOST_FILES", len(handed.files))
+    assert set(opened(city.hands_over(case_id))) == set(handed.files), "as many as there may be"
+    monkeypatch.setattr("kerbwatch_platform.evidence.handover.MOST_FILES", len(handed.files) - 1)
+    with pytest.raises(TooMuchError, match=f"^{len(handed.files)} files"):
+        city.hands_over(case_id)
+    monkeypatch.undo()
+    sizes = "UPDATE evidence_file SET size_bytes = {} WHERE sha256 = (SELECT min(sha256) FROM evidence_file)"
+    shutil.rmtree(city.settings.evidence_folder)
+    for size_bytes in (64_000_001, 256_000_000):
+        city.connection.execute(sizes.format(size_bytes).encode())
+        with pytest.raises(TooMuchError):
+            city.hands_over(case_id)
+    assert city.rows("SELECT count(*) FROM handover") == [(2,)]
+
+
+def test_a_large_packet_and_many_events_are_never_in_memory_as_a_whole(
+    handed: Handed, tmp_path: Path
+) -> None:
+    city = handed.city
+    packet = os.urandom(1_000_000) * 40
+    sha256 = files.put(city.settings.evidence_folder, packet)
+    del packet
+    city.connection.execute(
+        "INSERT INTO evidence_file (tenant, device, sha256, case_id, kind, size_bytes, path, over, state)"
+        " VALUES (%s, %s, %s, %s, 'packet', 40000000, %s, 'hand', 'verified')",
+        (*city.place, sha256, handed.case_id, files.path_of(sha256)),
+    )
+    city.connection.execute(
+        "INSERT INTO event (tenant, device, event_id, type, test, raw)"
+        " SELECT tenant, device, event_id || n, 'case.persisting', false, jsonb_set(raw, '{body,more}',"
+        "   to_jsonb(repeat('x', 10000)))"
+        " FROM (SELECT * FROM event WHERE case_id = %s LIMIT 1) AS one, generate_series(1, 1000) AS n",
+        (handed.case_id,),
+    )
+    tracemalloc.start()
+    with (tmp_path / "large.zip").open("w+b") as out:
+        handover(city.connection, city.settings, *city.place, handed.case_id, "li", "r", out)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+    read = verify_handover.read(tmp_path / "large.zip")
+    assert len(json.loads(read["events.json"])) > 1000
+    assert list(verify_handover.verify(read, {}))
+
+
+def test_a_packet_that_has_gone_from_the_disk_is_said_and_the_rest_is_handed_over(
+    handed: Handed,
+) -> None:
+    city, sha256 = handed.city, "a" * 64
+    city.connection.execute(
+        "INSERT INTO evidence_file (tenant, device, sha256, case_id, kind, size_bytes, path, over, state)"
+        " VALUES (%s, %s, %s, %s, 'packet', 4, %s, 'hand', 'verified')",
+        (*city.place, sha256, handed.case_id, files.path_of(sha256)),
+    )
+    handed_over = opened(city.hands_over(handed.case_id))
+    assert json.loads(handed_over["report.json"])["packets_lost"] == [sha256]
+    assert handed.holds(handed_over) is None
 
 
 def test_the_single_file_uses_nothing_of_ours() -> None:

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from kerbwatch_platform.evidence.handover import handover
 from kerbwatch_platform.evidence.packets import PacketError, take_packet
 
 from agent.identity.signing_key import Signer
@@ -23,7 +22,7 @@ def test_it_brings_every_copy_and_is_handed_over_with_the_case(city: City, tmp_p
     assert (taken.case_id, taken.pictures) == (case_id, 4)
     assert set(city.states(case_id).values()) == {("verified", None)}
     assert take_packet(city.connection, city.settings, packet).pictures == 0, "the same again"
-    files = opened(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    files = opened(city.hands_over(case_id, "li", "r"))
     [name] = [name for name in files if name.startswith("packets/")]
     assert files[name] == packet.read_bytes()
 

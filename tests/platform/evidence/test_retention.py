@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -90,11 +91,11 @@ class Keeping:
         self.runs()
 
     def hands_over(self, case_id: str) -> bytes:
-        content = handover(
-            self.city.connection, self.settings, *self.of(case_id), "li", "致交警支队"
-        )
+        into = io.BytesIO()
+        case = self.of(case_id)
+        handover(self.city.connection, self.settings, *case, "li", "致交警支队", into)
         self.runs()
-        return content
+        return into.getvalue()
 
     def holds(self, case_id: str, *, hold: bool = True) -> bool:
         return holds.change(

@@ -182,7 +182,10 @@ def losses_in(event: dict[str, Any], key: dict[str, Any]) -> list[tuple[str, int
     """
     bound = {name: event[name] for name in ("tenant", "device_id", "event_id")}
     try:
-        signed: Any = verify(event["body"]["jws"], key, bound if event.get("contract") != 1 else {})
+        signed: Any = verify(event["body"]["jws"], key, {})
+        # What version 2 signed stays bound, whichever version the event around it claims.
+        if not (isinstance(signed, list) and event.get("contract") == 1):
+            signed = verify(event["body"]["jws"], key, bound)
         losses = signed if isinstance(signed, list) else signed["losses"]
         if _unstorable(losses, json.dumps(losses, ensure_ascii=False)):
             return []

@@ -25,8 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Files = dict[str, bytes]
 Keys = dict[str, list[dict[str, str]]]
 SEAL, ASIDE = "handover.jws", "unverified/"
-PLAIN = re.compile(r"(?:\w[\w.-]{0,63}/){0,3}\w[\w.-]{0,127}")
-
+PLAIN = re.compile(r"(?:\w[\w.-]{0,63}/){0,3}\w[\w.-]{0,127}", re.ASCII)
 
 GIVEN, COMPARE = "the key that was given", "a key to be compared"
 CHINESE = {
@@ -39,6 +38,8 @@ CHINESE = {
     "no record has an authority's timestamp": "没有任何记录带有时间戳机构的时间戳",
     "{count} records are in the tree of an hour, whose token is verified by timestamp.py": "{count} 条记录在某一小时的哈希树中，其时间戳由 timestamp.py 校验",
     "NOT verified, and said so by the platform: {count} files below {folder} (report.json)": "未经校验，平台已如实说明：{folder} 下的 {count} 个文件（report.json）",
+    "{count} verdicts of reviewers, signed with the same key; {others} with another": "{count} 项认定由同一密钥签名；另有 {others} 项由其他密钥签名",
+    "{name}: signed for something else": "{name}：签名所对应的不是本案件",
     "{name}: changed": "{name}：已被改动",
     "a file is missing, or is one too many": "缺少文件，或多出文件",
     "{name}: the signature does not hold": "{name}：签名不成立",
@@ -54,7 +55,13 @@ def said(english: str, **facts: object) -> str:
     asked = ("KERBWATCH_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
     told = next((value for name in asked if (value := os.environ.get(name))), "")
     words = CHINESE.get(english, english) if told.lower().startswith("zh") else english
-    return words.format(**facts)
+    return words.format(**{name: shown(fact) for name, fact in facts.items()})
+
+
+def shown(fact: object) -> str:
+    """What a stranger wrote, on one line and written out: it may steer a terminal, or look like a line of ours."""
+    told = (each if each.isprintable() else ascii(each)[1:-1] for each in str(fact)[:500])
+    return "".join(told)
 
 
 class DoesNotHoldError(ValueError):
@@ -101,17 +108,30 @@ def signed(jws: bytes, keys: list[dict[str, str]], name: str) -> Any:
         raise DoesNotHoldError(said("{name}: the signature does not hold", name=name)) from error
 
 
+def plain(entries: list[zipfile.ZipInfo]) -> None:
+    """Each a file of its own name, wherever they are unpacked: also where a name's case does not count."""
+    names = [each.filename.lower() for each in entries]
+    need(
+        all(PLAIN.fullmatch(each.filename) for each in entries),
+        "a name that could lead out of a folder, or no plain one",
+    )
+    need(len(set(names)) == len(names), "a name twice")
+    inside = tuple(f"{each}/" for each in names)
+    need(not any(each.startswith(inside) for each in names), "a file in a file")
+    # The type of a file, as Unix has it: none was told, or a regular one.
+    need(all(each.external_attr >> 28 in {0, 8} for each in entries), "a link, or no file")
+
+
 def read(path: str | Path) -> Files:
     """The files of a zip, within bounds; nothing is written."""
-    tail = Path(path).read_bytes()[-42:]  # one end, of 32 bits, of a directory that is not long
+    with Path(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 42))
+        tail = file.read()  # one end, of 32 bits, of a directory that is not long
     need(tail[20:24] == b"PK\5\6" and tail[:4] != b"PK\6\7" and tail[35] == 0, "no plain zip")
     with zipfile.ZipFile(path) as handed:
+        need(len(handed.infolist()) <= 600, "too many files")
+        plain(handed.infolist())
         entries = {each.filename: each for each in handed.infolist()}
-        need(len(handed.infolist()) == len(entries) <= 600, "too many files, or a name twice")
-        need(
-            all(map(PLAIN.fullmatch, entries)),
-            "a name that could lead out of a folder, or no plain one",
-        )
         need(sum(each.file_size for each in entries.values()) <= 512_000_000, "too large")
         return {name: handed.open(each).read(64_000_000) for name, each in entries.items()}
 
@@ -156,6 +176,7 @@ def verify(files: Files, given: Keys) -> Iterator[str]:
         else "no record has an authority's timestamp",
         count=stamped,
     )
+    yield from _verdicts(files, keys["platform"], seal)
     aside = sum(name.startswith(ASIDE) for name in files)
     if aside:
         yield said(
@@ -206,12 +227,49 @@ def _chain(files: Files, records: dict[str, dict[str, Any]]) -> int:
     return sum(len(run["links"]) for run in runs)
 
 
+def _verdicts(files: Files, keys: list[dict[str, str]], seal: dict[str, Any]) -> Iterator[str]:
+    """What reviewers found: each signature has to be over this case and what stands beside it."""
+    verdicts = [each for each in parsed(files["decisions.json"])["verdicts"] if each["jws"]]
+    others = 0
+    for each in verdicts:
+        told, name = _ordered(each["jws"], keys), f"decisions.json, {each['reference']}"
+        if told is None:
+            others += 1
+            continue
+        names = {"tenant", "device_id", "case_id"}
+        same = all(told.get(it) == seal[it] for it in names) and told.get("command") == "verdict"
+        said_of_it = (told.get("verdict"), told.get("reference"), told.get("duplicate_of"))
+        same &= said_of_it == (each["verdict"], each["reference"], each["of_case"])
+        need(same, said("{name}: signed for something else", name=name))
+    if verdicts:
+        yield said(
+            "{count} verdicts of reviewers, signed with the same key; {others} with another",
+            count=len(verdicts) - others,
+            others=others,
+        )
+
+
+def _ordered(jws: str, keys: list[dict[str, str]]) -> Any:
+    """What one of these keys signed as an order, which names none; None: another key did."""
+    head, payload, signature = jws.split(".")
+    need(parsed(decode(head[:1000])) == {"alg": "EdDSA"}, "a verdict is signed in another way")
+    for key in keys:
+        public = Ed25519PublicKey.from_public_bytes(decode(key["x"]))
+        try:
+            public.verify(decode(signature), f"{head}.{payload}".encode())
+        except InvalidSignature:
+            continue
+        return parsed(decode(payload))
+    return None
+
+
 def proofs(files: Files) -> Iterator[tuple[bytes, bytes, bytes]]:
     """Of each stamped record: the root that it is under, and the token and authority that are to vouch for it."""
     for name in (
         each for each in files if each.startswith("timestamps/") and each.endswith(".json")
     ):
         told = parsed(files[name])
+        need(told["record"].startswith("records/"), f"{name}: of no record")
         leaf = sha256(b"\0" + files[told["record"]]).digest()
         root = _root(leaf, told["index"], told["count"], [bytes.fromhex(x) for x in told["path"]])
         need(root.hex() == told["root"], f"{name}: leads to another root")

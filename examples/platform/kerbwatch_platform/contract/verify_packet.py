@@ -15,6 +15,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Keys = dict[str, dict[str, str]]
+PLAIN = re.compile(r"(?:\w[\w.-]{0,63}/){0,3}\w[\w.-]{0,127}", re.ASCII)
 
 
 def need(holds: bool, what: str) -> None:
@@ -37,7 +38,7 @@ def signed(jws: bytes, keys: Keys, record: str) -> Any:
     head, payload, signature = jws.decode("ascii").split(".")
     header = json.loads(decode(head[:1000]), object_pairs_hook=once)
     need(header.keys() == {"alg", "kid"} and header["alg"] == "EdDSA", "another kind of signature")
-    need(header["kid"] in keys, f"signed by key {header['kid']}, which was not given")
+    need(header["kid"] in keys, f"signed by key {header['kid']!s:.200}, which was not given")
     public = Ed25519PublicKey.from_public_bytes(decode(keys[header["kid"]]["x"]))
     public.verify(decode(signature), f"{head}.{payload}".encode())
     told = json.loads(decode(payload), object_pairs_hook=once)
@@ -49,11 +50,18 @@ def read(path: str) -> dict[str, bytes]:
     tail = Path(path).read_bytes()[-42:]  # one end, of 32 bits, of a directory that is not long
     need(tail[20:24] == b"PK\5\6" and tail[:4] != b"PK\6\7" and tail[35] == 0, "no plain zip")
     with zipfile.ZipFile(path) as packet:
-        entries = {each.filename: each for each in packet.infolist()}
-        need(len(packet.infolist()) == len(entries) <= 300, "too many, or a name twice")
-        need(all(re.fullmatch(r"(\w[\w.-]*/)*\w[\w.-]*", it) for it in entries), "no plain name")
-        need(sum(each.file_size for each in entries.values()) <= 256_000_000, "too large")
-        return {name: packet.open(each).read(32_000_000) for name, each in entries.items()}
+        entries = packet.infolist()
+        names = [
+            each.filename.lower() for each in entries
+        ]  # a case may not count where it is unpacked
+        need(all(PLAIN.fullmatch(each.filename) for each in entries), "no plain name")
+        need(len(set(names)) == len(names) <= 300, "too many, or a name twice")
+        inside = tuple(f"{each}/" for each in names)
+        need(not any(each.startswith(inside) for each in names), "a file in a file")
+        # The type of a file, as Unix has it: none was told, or a regular one.
+        need(all(each.external_attr >> 28 in {0, 8} for each in entries), "a link, or no file")
+        need(sum(each.file_size for each in entries) <= 256_000_000, "too large")
+        return {each.filename: packet.open(each).read(32_000_000) for each in entries}
 
 
 def verify(files: dict[str, bytes], keys: Keys) -> None:
@@ -64,7 +72,9 @@ def verify(files: dict[str, bytes], keys: Keys) -> None:
     links = json.loads(files["links.json"])["links"]
     digests, follows = {each["number"]: bytes.fromhex(each["sha256"]) for each in links}, {}
     for name in (each for each in files if each.startswith("manifests/")):
-        told = signed(files[name], keys, name[len("manifests/") :].split("-")[0])
+        record = name[len("manifests/") :].split("-")[0]
+        need(record in {"manifest", "tombstone"}, f"{name} is something else")
+        told = signed(files[name], keys, record)
         need(all(told[it] == seal[it] for it in ("tenant", "device_id", "case_id")), name)
         need(digests[told["number"]] == sha256(files[name]).digest(), f"{name} has no link")
         follows[told["number"]] = told["previous"] or ""
@@ -87,4 +97,4 @@ if __name__ == "__main__":
     except FileNotFoundError as fault:
         sys.exit(f"cannot be read: {fault}")
     except Exception as fault:  # noqa: BLE001 - whatever a stranger's file may raise
-        sys.exit(f"does not hold: {fault!r}")
+        sys.exit(f"does not hold: {fault!r:.500}")

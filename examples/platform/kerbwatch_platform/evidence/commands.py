@@ -16,7 +16,7 @@ from kerbwatch_platform.evidence.packets import PacketError, take_packet
 from kerbwatch_platform.evidence.sweep import sweep
 from kerbwatch_platform.evidence.uploads import served
 from kerbwatch_platform.settings import Settings
-from kerbwatch_platform.words import harmless
+from kerbwatch_platform.words import one_line
 from kerbwatch_platform.words.spoken import spoken, tell
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -140,19 +140,21 @@ def verify(
             for whose, files in (("platform", platform), ("device", device))
         }
         handed = verify_handover.read(file)
-    except (OSError, ValueError) as error:
-        click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's file may raise
+        reason = one_line(str(error) or repr(error), 500)
+        click.echo(tell("cannot be read: {reason}", reason=reason), err=True)
         sys.exit(UNREADABLE)
     try:
         for line in verify_handover.verify(handed, given):
-            click.echo(harmless(line))
+            click.echo(line)
         proofs = list(verify_handover.proofs(handed))
         for root, token, own in proofs:
             told = own if authority is None else authority.read_bytes()
             at = timestamp.signed_at(token, root, told)
             click.echo(tell("a record was there at {at}, by an authority", at=at))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file may raise
-        click.echo(tell("does not hold: {reason}", reason=str(error) or repr(error)), err=True)
+        reason = one_line(str(error) or repr(error), 500)
+        click.echo(tell("does not hold: {reason}", reason=reason), err=True)
         sys.exit(DOES_NOT_HOLD)
     if proofs and authority is None:
         click.echo(
@@ -176,7 +178,7 @@ def packet(chosen: Settings, file: Path) -> None:
         try:
             taken = take_packet(connection, chosen, file)
         except PacketError as error:
-            click.echo(tell(error.words, part=error.part), err=True)
+            click.echo(tell(error.words, part=one_line(error.part, 500)), err=True)
             sys.exit(DOES_NOT_HOLD)
         except OSError as error:
             click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 INCOMING = "incoming"
 _HASH = re.compile("[0-9a-f]{64}")
 _FOLDER_MODE = 0o700
+_PART_BYTES = 1_048_576
 
 
 def path_of(sha256: str) -> str:
@@ -52,6 +53,31 @@ def content(settings: Settings, sha256: str) -> bytes:
     if _sha256(found).hexdigest() != sha256:
         raise LookupError(f"{sha256} is here, and its bytes have changed")
     return found
+
+
+def parts(settings: Settings, sha256: str) -> Iterator[bytes]:
+    """What lies there, piece by piece; whether it still has this SHA-256, :func:`holds` says.
+
+    Raises:
+        LookupError: There is no such file.
+    """
+    try:
+        with (settings.evidence_folder / path_of(sha256)).open("rb") as file:
+            while part := file.read(_PART_BYTES):
+                yield part
+    except FileNotFoundError as error:
+        raise LookupError(f"{sha256} is not here") from error
+
+
+def holds(settings: Settings, sha256: str) -> bool:
+    """Whether a file is there and unchanged; it is read piece by piece."""
+    found = _sha256()
+    try:
+        for part in parts(settings, sha256):
+            found.update(part)
+    except LookupError:
+        return False
+    return found.hexdigest() == sha256
 
 
 def put(folder: Path, content: bytes) -> str:

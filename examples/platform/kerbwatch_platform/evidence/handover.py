@@ -7,7 +7,6 @@ alone (docs/evidence.md, A packet). What was handed over is in the store before 
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import uuid
@@ -17,7 +16,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from kerbwatch_platform.evidence import files as kept
 from kerbwatch_platform.evidence.pictures import Picture, picture_of
@@ -29,10 +28,14 @@ if TYPE_CHECKING:
 
     from kerbwatch_platform.settings import Settings
 
-MOST_BYTES = 256_000_000
+MOST_BYTES, MOST_FILES, LARGEST_FILE = 256_000_000, 600, 64_000_000
+"""Of a zip, before it is compressed, and of one file in it: what ``verify_handover.py`` reads, and half of all its bytes."""
+_OTHERS = 6
+"""Files of each zip that are not counted: two texts to be read first, links, keys, report and seal."""
 LONGEST_REASON = 500
-LINKS_BEYOND = 1000
+LINKS_BEYOND, MOST_LINKS = 1000, 100_000
 """Of the chain, behind the case's last record: what followed was not left out."""
+_PART_BYTES = 1_048_576
 _HERE = Path(__file__).parent
 _READMES = {"README.txt": "handover.txt", "README.zh-CN.txt": "handover.zh-CN.txt"}
 _CASE_EVENTS = (
@@ -43,6 +46,19 @@ _CASE_EVENTS = (
 
 class HandoverError(RuntimeError):
     """It is not the asker's fault that nothing can be handed over; the words are for whoever runs the platform."""
+
+
+class TooMuchError(Exception):
+    """The case has more than a zip may hold; nothing was recorded.
+
+    Attributes:
+        files: How many there would be.
+        size_bytes: How much, as far as it was counted.
+    """
+
+    def __init__(self, files: int, size_bytes: int) -> None:
+        super().__init__(f"{files} files, {size_bytes} bytes")
+        self.files, self.size_bytes = files, size_bytes
 
 
 class _Of(NamedTuple):
@@ -63,7 +79,6 @@ class _Record(NamedTuple):
     previous: str | None
     digest: str
     link: str | None
-    jws: str
     why: str | None
     received_at: datetime
 
@@ -76,7 +91,7 @@ class _Record(NamedTuple):
 
 
 _RECORDS = """
-SELECT event_id, stage, number, previous, digest, link, jws,
+SELECT event_id, stage, number, previous, digest, link,
   coalesce(fault, CASE chain WHEN 'broken' THEN 'chain_broken' END), received_at
 FROM evidence_record WHERE (tenant, device, case_id) = (%s, %s, %s) ORDER BY number, event_id
 """
@@ -90,8 +105,11 @@ def handover(
     case_id: str,
     by: str,
     reason: str,
-) -> bytes:
-    """A zip of a case, recorded before it is given away.
+    into: BinaryIO,
+) -> None:
+    """Write a zip of a case, recorded before it is given away; whether it may be so large is decided before it is read.
+
+    Of what it writes no more is in memory than one picture, or one event.
 
     Args:
         connection: To the store.
@@ -101,11 +119,14 @@ def handover(
         case_id: The case.
         by: The account that hands it over.
         reason: To whom and what for; it stands in the seal.
+        into: An empty file, which can be read again; afterwards it stands at its beginning.
 
     Raises:
         LookupError: No event of such a case is here.
         ValueError: ``reason`` is empty or too long.
-        HandoverError: The platform's key cannot be used, or the case has more than a zip may hold.
+        TooMuchError: The case has more than a zip may hold.
+        HandoverError: The platform's key cannot be used, or a file has gone while it was read.
+        OSError: The disk does not take it.
     """
     if not 0 < len(reason.strip()) <= LONGEST_REASON:
         raise ValueError(f"a reason of 1 to {LONGEST_REASON} characters is needed")
@@ -115,11 +136,11 @@ def handover(
     except (OSError, ValueError) as error:
         raise HandoverError(str(error)) from error
     with connection.transaction():
-        found = _files(connection, settings, of, public_jwk(own_key))
-        if sum(map(len, found.values())) > MOST_BYTES:
-            raise HandoverError(f"the case has more than {MOST_BYTES} bytes of evidence")
+        # What is counted is what is written, whatever comes meanwhile.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        _refuse_too_much(connection, of)
         made_at = datetime.now(UTC)
-        seal = {
+        seal: dict[str, Any] = {
             "record": "handover",
             "handover_id": str(uuid.uuid4()),
             "tenant": tenant,
@@ -128,85 +149,207 @@ def handover(
             "by": by,
             "reason": reason.strip(),
             "made_at": made_at.isoformat(timespec="seconds"),
-            "files": {
-                name: {"sha256": sha256(content).hexdigest(), "size_bytes": len(content)}
-                for name, content in sorted(found.items())
-            },
         }
-        jws = counter_sign(own_key, seal)
-        content = _zipped({"handover.jws": jws.encode(), **found}, made_at)
-        digest = sha256(content).hexdigest()
+        with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as handed:
+            zipped = _Zip(handed, made_at)
+            _fill(zipped, connection, settings, of, public_jwk(own_key))
+            seal["files"] = dict(sorted(zipped.files.items()))
+            jws = counter_sign(own_key, seal)
+            zipped.add("handover.jws", jws.encode())
+        size_bytes = into.tell()
+        into.seek(0)
+        digest = sha256()
+        while part := into.read(_PART_BYTES):
+            digest.update(part)
         connection.execute(
             "INSERT INTO handover (handover_id, tenant, device, case_id, account, reason, at, sha256,"
             " size_bytes, jws) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (seal["handover_id"], *of, by, seal["reason"], made_at, digest, len(content), jws),
+            (
+                seal["handover_id"],
+                *of,
+                by,
+                seal["reason"],
+                made_at,
+                digest.hexdigest(),
+                size_bytes,
+                jws,
+            ),
         )
-    return content
+    into.seek(0)
 
 
-def _files(
-    connection: psycopg.Connection, settings: Settings, of: _Of, own_key: dict[str, str]
-) -> dict[str, bytes]:
-    events = [
-        row[0]
-        for row in connection.execute(
-            "SELECT raw FROM event WHERE type = ANY(%s) AND (tenant, device) = (%s, %s)"
-            " AND case_id = %s ORDER BY event_id",
-            (list(_CASE_EVENTS), *of),
-        )
-    ]
-    if not events:
+class _Zip:
+    """A zip that is written file by file; ``files`` says of each what the seal does."""
+
+    def __init__(self, handed: zipfile.ZipFile, made_at: datetime) -> None:
+        self._handed, self._made_at = handed, made_at
+        self.files: dict[str, dict[str, object]] = {}
+
+    def add(self, name: str, content: bytes | Iterable[bytes]) -> None:
+        """Write one file, at once or in pieces.
+
+        Raises:
+            TooMuchError: It is longer than was to be expected of its events.
+        """
+        entry = zipfile.ZipInfo(name, self._made_at.timetuple()[:6])
+        stored = name.endswith((".jpg", ".zip"))
+        entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+        entry.external_attr = 0o644 << 16
+        hashed, size_bytes = sha256(), 0
+        with self._handed.open(entry, "w") as file:
+            for part in [content] if isinstance(content, bytes) else content:
+                hashed.update(part)
+                size_bytes += len(part)
+                if size_bytes > LARGEST_FILE:
+                    raise TooMuchError(len(self.files), size_bytes)
+                file.write(part)
+        self.files[name] = {"sha256": hashed.hexdigest(), "size_bytes": size_bytes}
+
+
+_SIZES = """
+SELECT n.files, n.bytes, n.largest FROM (
+  SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes, coalesce(max(size), 0)::bigint AS largest FROM (
+    SELECT size_bytes AS size FROM (SELECT DISTINCT f.sha256, f.size_bytes FROM evidence_named n
+      JOIN evidence_file f ON (f.tenant, f.device, f.sha256) = (n.tenant, n.device, n.sha256)
+      WHERE (n.tenant, n.device, n.case_id) = (%(tenant)s, %(device)s, %(case_id)s)
+        AND f.state IN ('verified', 'unverified')) AS picture
+    UNION ALL SELECT size_bytes FROM evidence_file WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)
+      AND kind = 'packet' AND state = 'verified'
+    UNION ALL SELECT octet_length(jws) FROM evidence_record
+      WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)
+    UNION ALL SELECT 4000 FROM evidence_record
+      WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s) AND hour IS NOT NULL
+    UNION ALL SELECT octet_length(x) FROM (SELECT DISTINCT hour FROM evidence_record
+      WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)) AS own JOIN evidence_hour USING (hour)
+      CROSS JOIN LATERAL (VALUES (token), (authority)) AS stamp (x) WHERE token IS NOT NULL
+    UNION ALL SELECT sum(size) FROM (
+      SELECT 300 + octet_length(coalesce(jws, '')) AS size FROM verdict
+      WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)
+      UNION ALL SELECT 300 FROM case_ticket WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)
+    ) AS decision
+    UNION ALL SELECT sum(octet_length(raw::text)) FROM event WHERE type = ANY(%(types)s)
+      AND (tenant, device) = (%(tenant)s, %(device)s) AND case_id = %(case_id)s HAVING count(*) > 0
+  ) AS part
+) AS n
+"""
+
+
+def _refuse_too_much(connection: psycopg.Connection, of: _Of) -> None:
+    """Decide by what the store says of sizes; of no file a byte is read for it.
+
+    Raises:
+        TooMuchError: It would be more than a receiver's program reads.
+        LookupError: There is no event of the case.
+    """
+    given = of._asdict() | {"types": list(_CASE_EVENTS)}
+    there = connection.execute(
+        "SELECT 1 FROM event WHERE type = ANY(%(types)s) AND (tenant, device) = (%(tenant)s, %(device)s)"
+        " AND case_id = %(case_id)s LIMIT 1",
+        given,
+    ).fetchone()
+    if there is None:
         raise LookupError(f"no event of case {of.case_id} of {of.tenant}/{of.device} is here")
+    [files, size_bytes, largest] = connection.execute(_SIZES, given).fetchone() or (0, 0, 0)
+    files += _OTHERS
+    if files > MOST_FILES or size_bytes > MOST_BYTES or largest > LARGEST_FILE:
+        raise TooMuchError(files, size_bytes)
+
+
+def _fill(
+    zipped: _Zip,
+    connection: psycopg.Connection,
+    settings: Settings,
+    of: _Of,
+    own_key: dict[str, str],
+) -> None:
+    """Write all but the seal."""
     records = [_Record(*row) for row in connection.execute(_RECORDS, of)]
-    shown = list(_pictures(settings, picture_of(connection, *of)))
+    for name, each in _READMES.items():
+        zipped.add(name, (_HERE / each).read_bytes())
+    for record in records:
+        zipped.add(record.file, _text_of(connection, of, record))
+        for name, content in _stamped(connection, of, record).items():
+            if name not in zipped.files:  # an hour has one token, whatever number of records
+                zipped.add(name, content)
+    shown = [_add_picture(zipped, settings, each) for each in picture_of(connection, *of)]
+    lost = _add_packets(zipped, connection, settings, of)
     device_key = connection.execute(
         "SELECT key FROM device_key WHERE (tenant, device) = (%s, %s)", of[:2]
     ).fetchone()
-    found = {name: (_HERE / each).read_bytes() for name, each in _READMES.items()}
-    found |= {each.file: each.jws.encode() for each in records}
-    for _, picture in shown:
-        found |= picture
-    found |= _packets(connection, settings, of)
-    for each in records:
-        found |= _stamped(connection, of, each)
+    zipped.add("events.json", _events(connection, of))
     texts = {
-        "events.json": events,
         "decisions.json": _decisions(connection, of),
         "links.json": {"runs": _runs(connection, of, [r for r in records if r.why is None])},
         "keys.json": {
             "platform": [own_key],
             "device": [] if device_key is None else [json.loads(device_key[0])],
         },
-        "report.json": _report(records, [each for each, _ in shown]),
+        "report.json": _report(records, shown) | {"packets_lost": lost},
     }
-    return found | {name: _json(told) for name, told in texts.items()}
+    for name, told in texts.items():
+        zipped.add(name, _json(told))
 
 
-def _pictures(
-    settings: Settings, pictures: Iterable[Picture]
-) -> Iterator[tuple[Picture, dict[str, bytes]]]:
-    """Each with its file, by its hash: never by the name that a device gave it. Some have none, or have lost it."""
-    for each in pictures:
-        if each.sha256 is None or each.content_path is None:
-            yield each, {}
-            continue
-        place = "pictures" if each.verified else "unverified/pictures"
+def _text_of(connection: psycopg.Connection, of: _Of, record: _Record) -> bytes:
+    row = connection.execute(
+        "SELECT jws FROM evidence_record WHERE (tenant, device, event_id) = (%s, %s, %s)",
+        (*of[:2], record.event_id),
+    ).fetchone()
+    return str(row[0]).encode() if row else b""
+
+
+def _events(connection: psycopg.Connection, of: _Of) -> Iterator[bytes]:
+    """A JSON list, event by event."""
+    with connection.cursor(name="handed_over") as cursor:
+        cursor.itersize = 100
+        cursor.execute(
+            "SELECT raw FROM event WHERE type = ANY(%s) AND (tenant, device) = (%s, %s)"
+            " AND case_id = %s ORDER BY event_id",
+            (list(_CASE_EVENTS), *of),
+        )
+        before = b"[\n"
+        for (raw,) in cursor:
+            yield before + json.dumps(raw, ensure_ascii=False).encode()
+            before = b",\n"
+    yield b"\n]\n"
+
+
+def _add_picture(zipped: _Zip, settings: Settings, picture: Picture) -> Picture:
+    """By its hash: never by the name that a device gave it. Some have no file, or have lost it."""
+    if picture.sha256 is None or picture.content_path is None:
+        return picture
+    place = "pictures" if picture.verified else "unverified/pictures"
+    name = f"{place}/{picture.sha256}.jpg"
+    if name not in zipped.files:
         try:
-            found = {f"{place}/{each.sha256}.jpg": kept.content(settings, each.sha256)}
+            zipped.add(name, kept.content(settings, picture.sha256))
         except LookupError:
-            yield replace(each, state="awaited", why="content_lost", content_path=None), {}
-        else:
-            yield each, found
+            return replace(picture, state="awaited", why="content_lost", content_path=None)
+    return picture
 
 
-def _packets(connection: psycopg.Connection, settings: Settings, of: _Of) -> dict[str, bytes]:
-    """Packets of the device that a person brought in: they carry a seal of their own."""
+def _add_packets(
+    zipped: _Zip, connection: psycopg.Connection, settings: Settings, of: _Of
+) -> list[str]:
+    """Packets of the device that a person brought in: they carry a seal of their own. Gives those that are lost."""
     rows = connection.execute(
         "SELECT sha256 FROM evidence_file WHERE (tenant, device, case_id) = (%s, %s, %s)"
-        " AND kind = 'packet' AND state = 'verified'",
+        " AND kind = 'packet' AND state = 'verified' ORDER BY sha256",
         of,
-    )
-    return {f"packets/{row[0]}.zip": kept.content(settings, row[0]) for row in rows.fetchall()}
+    ).fetchall()
+    lost = []
+    for (digest,) in rows:
+        if not kept.holds(settings, digest):
+            lost.append(digest)
+            continue
+        name = f"packets/{digest}.zip"
+        try:
+            zipped.add(name, kept.parts(settings, digest))
+        except LookupError as error:
+            raise HandoverError(str(error)) from error
+        if zipped.files[name]["sha256"] != digest:
+            raise HandoverError(f"{digest} has changed while it was read")
+    return lost
 
 
 def _stamped(connection: psycopg.Connection, of: _Of, record: _Record) -> dict[str, bytes]:
@@ -234,9 +377,11 @@ def _runs(connection: psycopg.Connection, of: _Of, records: list[_Record]) -> li
         return []
     rows = connection.execute(
         "SELECT number, previous, digest, link FROM evidence_record WHERE (tenant, device) = (%s, %s)"
-        " AND number BETWEEN %s AND %s AND fault IS NULL ORDER BY number",
-        (*of[:2], min(numbers), max(numbers) + LINKS_BEYOND),
+        " AND number BETWEEN %s AND %s AND fault IS NULL ORDER BY number LIMIT %s",
+        (*of[:2], min(numbers), max(numbers) + LINKS_BEYOND, MOST_LINKS + 1),
     ).fetchall()
+    if len(rows) > MOST_LINKS:
+        raise HandoverError(f"more than {MOST_LINKS} records of the device lie between the case's")
     after = {(number, previous): (digest, link) for number, previous, digest, link in rows}
     runs: list[dict[str, Any]] = []
     linked: set[str] = set()
@@ -298,16 +443,3 @@ def _moment(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(type(value).__name__)
-
-
-def _zipped(found: dict[str, bytes], made_at: datetime) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as handed:
-        for name, content in found.items():
-            entry = zipfile.ZipInfo(name, made_at.timetuple()[:6])
-            entry.compress_type = (
-                zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED
-            )
-            entry.external_attr = 0o644 << 16
-            handed.writestr(entry, content)
-    return out.getvalue()

@@ -78,9 +78,12 @@ class Record:
     stamped_at: datetime | None
 
 
+# Where not all are asked for, what is proven stands before what anybody may have sent.
 _PICTURES = """
-SELECT n.sha256, n.role, n.stage, n.file, n.captured_at, n.not_redacted,
-  coalesce(r.fault, CASE r.chain WHEN 'broken' THEN 'chain_broken' END), f.state, f.why, f.path, d.at, d.days, d.reason
+SELECT sha256, role, stage, file, captured_at, not_redacted, fault, state, why, path, at, days, reason FROM (
+SELECT r.number, n.nth, n.sha256, n.role, n.stage, n.file, n.captured_at, n.not_redacted,
+  coalesce(r.fault, CASE r.chain WHEN 'broken' THEN 'chain_broken' END) AS fault, f.state, f.why, f.path,
+  d.at, d.days, d.reason
 FROM evidence_named n JOIN evidence_record r USING (tenant, device, event_id)
 LEFT JOIN evidence_file f ON (f.tenant, f.device, f.sha256) = (n.tenant, n.device, n.sha256)
 LEFT JOIN LATERAL (
@@ -89,21 +92,32 @@ LEFT JOIN LATERAL (
   ORDER BY number DESC LIMIT 1
 ) AS d ON true
 WHERE (n.tenant, n.device, n.case_id) = (%s, %s, %s)
-ORDER BY r.number, n.captured_at, n.nth
+ORDER BY r.fault IS NOT NULL, r.number, n.captured_at, n.nth LIMIT %s
+) AS chosen ORDER BY number, captured_at, nth
 """
 _RECORDS = """
-SELECT stage, number, coalesce(fault, CASE chain WHEN 'broken' THEN 'chain_broken' END), chain,
-  received_at, stamped_at
-FROM evidence_record LEFT JOIN evidence_hour USING (hour)
-WHERE (tenant, device, case_id) = (%s, %s, %s) ORDER BY number, received_at
+SELECT * FROM (
+  SELECT stage, number, coalesce(fault, CASE chain WHEN 'broken' THEN 'chain_broken' END), chain,
+    received_at, stamped_at
+  FROM evidence_record LEFT JOIN evidence_hour USING (hour)
+  WHERE (tenant, device, case_id) = (%s, %s, %s) ORDER BY fault IS NOT NULL, number, received_at LIMIT %s
+) AS chosen ORDER BY number, received_at
 """
 
 
 def picture_of(
-    connection: psycopg.Connection, tenant: str, device: str, case_id: str
+    connection: psycopg.Connection,
+    tenant: str,
+    device: str,
+    case_id: str,
+    *,
+    most: int | None = None,
 ) -> list[Picture]:
-    """The pictures of a case in the order of their stages and times; also those that are not here."""
-    rows = connection.execute(_PICTURES, (tenant, device, case_id)).fetchall()
+    """The pictures of a case in the order of their stages and times; also those that are not here.
+
+    ``most``: not more than so many; None: all.
+    """
+    rows = connection.execute(_PICTURES, (tenant, device, case_id, most)).fetchall()
     return [_picture(*row) for row in rows]
 
 
@@ -133,10 +147,15 @@ def _picture(
 
 
 def records_of(
-    connection: psycopg.Connection, tenant: str, device: str, case_id: str
+    connection: psycopg.Connection,
+    tenant: str,
+    device: str,
+    case_id: str,
+    *,
+    most: int | None = None,
 ) -> list[Record]:
-    """The manifests and tombstones of a case, the first first."""
-    rows = connection.execute(_RECORDS, (tenant, device, case_id)).fetchall()
+    """The manifests and tombstones of a case, the first first. ``most``: not more than so many; None: all."""
+    rows = connection.execute(_RECORDS, (tenant, device, case_id, most)).fetchall()
     return [
         Record(stage or "", number or 0, why is None, why, chain, received_at, stamped_at)
         for stage, number, why, chain, received_at, stamped_at in rows
