@@ -78,6 +78,33 @@ def test_only_a_month_with_news_is_written_again(empty: psycopg.Connection, tmp_
     assert kept(tmp_path) == there(empty)
 
 
+def as_of_before(folder: Path) -> None:
+    """Every month as it was written before what is asked had columns of its own."""
+    for each in folder.glob("events/*/events.parquet"):
+        with closing(duckdb.connect()) as connection:
+            connection.from_parquet(str(each), hive_partitioning=False).create_view("written")
+            connection.execute("CREATE TABLE before AS SELECT * EXCLUDE (asked) FROM written")
+            connection.execute(f"COPY before TO '{each}' (FORMAT parquet)")
+
+
+def test_months_of_an_earlier_version_answer_the_same_beside_others_and_are_written_again(
+    empty: psycopg.Connection, tmp_path: Path
+) -> None:
+    made = drawn(5, date(2026, 11, 28), 7, devices=2)
+    take_in(empty, made)
+    months = archive.write_all(empty, tmp_path)
+    of = figures.period("2026-11-28..2026-12-04", CITY, now=NOW)
+    asked = {name: figures.ask(empty, name, of) for name in figures.QUESTIONS}
+    as_of_before(tmp_path)
+    assert {name: duck.ask(tmp_path, name, of) for name in figures.QUESTIONS} == asked
+    archive.write_month(empty, tmp_path, months[-1])
+    assert {name: duck.ask(tmp_path, name, of) for name in figures.QUESTIONS} == asked
+    assert archive.write_all(empty, tmp_path) == months[:-1]
+    assert archive.write_all(empty, tmp_path) == []
+    assert {name: duck.ask(tmp_path, name, of) for name in figures.QUESTIONS} == asked
+    assert kept(tmp_path) == there(empty)
+
+
 def test_what_the_database_has_no_more_stays_in_the_archive(
     empty: psycopg.Connection, tmp_path: Path
 ) -> None:

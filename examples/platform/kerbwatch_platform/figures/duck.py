@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from kerbwatch_platform.figures import typed
 from kerbwatch_platform.figures.questions import QUESTIONS
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 EVENTS, VERDICTS = "events", "verdicts.parquet"
 """In the archive: the folder of the months, and the desk's verdicts."""
-_BOTH_FROM = "-- Both engines:"
+MARK = "columns"
+"""In a file of events: for which questions its columns were written."""
 
 
 class ArchiveError(Exception):
@@ -57,21 +58,42 @@ def over(folder: Path) -> duckdb.DuckDBPyConnection:
         "SET autoinstall_known_extensions = false; SET TimeZone = 'UTC';"
         " SET default_null_order = 'NULLS_LAST_ON_ASC_FIRST_ON_DESC';"  # as PostgreSQL has it
     )
-    connection.from_parquet([str(each) for each in months]).create_view("kept_event")
+    connection.execute(typed.macros())
+    parts = []
+    for name, files in _by_columns(months).items():
+        connection.from_parquet([str(each) for each in files]).create_view(name)
+        parts.append(name if name == "as_asked" else f"({typed_events(name)})")
     connection.execute(
-        "CREATE VIEW event AS SELECT tenant, device, event_id, type, test, CAST(raw AS JSON) AS raw FROM kept_event"
+        "CREATE VIEW event AS "
+        + " UNION ALL ".join(
+            f"SELECT tenant, device, event_id, type, test, asked AS raw FROM {part}"
+            for part in parts
+        )
     )
     connection.from_parquet(str(folder / VERDICTS)).create_view("verdict")
-    connection.execute(_read("kerbwatch_platform.figures", "sql/model.duckdb.sql"))
-    connection.execute(_views())
+    connection.execute(typed.views())
     return connection
 
 
-def _views() -> str:
-    """The part of the store's views that both engines take."""
-    views = _read("kerbwatch_platform.store", "views/06_figures.sql")
-    return views[views.index(_BOTH_FROM) :]
+def typed_events(rows: str) -> str:
+    """Events of a relation, each with all that is asked of it, read out of its JSON now."""
+    names = "tenant, device, event_id, type, test"
+    return (
+        f"SELECT {names}, text AS raw, {typed.asked()} AS asked"
+        f" FROM (SELECT {names}, raw AS text, CAST(raw AS JSON) AS raw FROM {rows} AS whole) AS read"
+    )
 
 
-def _read(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+def is_typed(file: Path) -> bool:
+    """Whether a month's file has the columns that this version asks for."""
+    query = "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = ?"
+    with closing(duckdb.connect()) as connection:
+        return connection.execute(query, (str(file), MARK)).fetchall() == [(typed.mark(),)]
+
+
+def _by_columns(months: list[Path]) -> dict[str, list[Path]]:
+    """Files that have the columns, and those that an earlier version wrote: the next night writes them again."""
+    found: dict[str, list[Path]] = {}
+    for each in months:
+        found.setdefault("as_asked" if is_typed(each) else "of_before", []).append(each)
+    return found
