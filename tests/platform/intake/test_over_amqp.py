@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kerbwatch_platform.intake import worker as workers
+from kerbwatch_platform.transports import topology
 
 from agent.config.schema import UplinkSection
 from tests.faults.rabbitmq import DEVICES, LOGIN, TENANT, amqp, rabbitmq
@@ -81,6 +82,7 @@ def agents(
             )
             for name in DEVICES
         ]
+    cluster.control("purge_queue", topology.events("platform"))  # what they sent once more
 
 
 def test_whoever_is_killed_over_amqp_every_number_is_there_and_every_event_once(
