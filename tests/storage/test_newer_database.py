@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.storage import database as storage
+from agent.storage import database_file as storage
 from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.corruption import open_database
 from agent.storage.database import Database
