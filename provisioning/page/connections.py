@@ -9,8 +9,7 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from provisioning.page.small_uvicorn import Config, H11Protocol, Server
 
 if TYPE_CHECKING:
     import socket

@@ -433,6 +433,20 @@ def test_the_page_takes_no_more_than_40_mb(
     assert taken_kb - bare_kb <= MOST_MORE_KB
 
 
+def test_uvicorns_command_line_is_there_for_whoever_else_wants_it() -> None:
+    wanted = (
+        "import provisioning.page.connections, uvicorn; from uvicorn.server import Server;"
+        "assert uvicorn.Server is Server; assert callable(uvicorn.run); import uvicorn.main;"
+        "assert not hasattr(uvicorn, 'nothing')"
+    )
+    subprocess.run(
+        [sys.executable, "-P", "-c", wanted],
+        check=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+
+
 def test_the_page_loads_no_networks_no_pictures_and_no_schema(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-P", "-c", "import provisioning.page.__main__, sys; print(*sys.modules)"],
@@ -449,6 +463,7 @@ def test_the_page_loads_no_networks_no_pictures_and_no_schema(tmp_path: Path) ->
         "agent.config.schema",
         "cryptography",
         "paho",
-        "click.testing",
+        "click",
+        "multiprocessing",
     }
     assert heavy & set(told) == set()
