@@ -23,7 +23,7 @@ from agent.control.messages.configuration import (
 from agent.domain.zones import AT_EDGE
 from agent.protocol import event_codes
 from agent.protocol.base import MAX_PLACES
-from wording.messages import Said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_NAME = 100
 """Characters of a zone's name in one language, as its section bounds them."""
 _OF_ZONE = re.compile(r"^zones\.(\d+)(?:\.([a-z_]+))?(?:\.(\d+))?")
-_PLACE = "{where}: "
+_AT, _AT_GIVEN = "{where}: {message}", "{where}: {message} (given: {given!r})"
 
 
 def fault_of(text: str) -> Fault:
@@ -41,12 +41,20 @@ def fault_of(text: str) -> Fault:
     where = text.facts.get("where") if isinstance(text, Said) else None
     zone_id = where.facts.get("name") if isinstance(where, Said) else None
     found = _OF_ZONE.match(str(where))
-    if found is None or not isinstance(text, Said) or not text.template.startswith(_PLACE):
+    if found is None or not isinstance(text, Said):
         return Fault(text=Words.of(text))
     index, key, corner = found.groups()
-    short = Said(text.template.removeprefix(_PLACE), text.facts)
     vertex = int(corner) if key == "polygon" and corner else _first_corner(text)
-    return Fault(text=Words.of(short), index=int(index), zone_id=zone_id, key=key, vertex=vertex)
+    short = Words.of(_without_place(text))
+    return Fault(text=short, index=int(index), zone_id=zone_id, key=key, vertex=vertex)
+
+
+def _without_place(text: Said) -> str:
+    """The same beside the zone that it is about, in words that the catalogue has."""
+    message = text.facts.get("message")
+    if text.template == _AT_GIVEN:
+        return said("{message} (given: {given!r})", message=message, given=text.facts.get("given"))
+    return message if text.template == _AT and isinstance(message, str) else text
 
 
 def _first_corner(text: Said) -> int | None:

@@ -23,6 +23,7 @@ from agent.control.messages.configuration import (
     AskRevert,
 )
 from agent.storage.paths import APPLIED, AUDIT
+from provisioning.wording import CHINESE, in_language
 from tests.support.cursed_zones import let_zone_be_cursed
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.sites import write_site, zone
@@ -233,6 +234,9 @@ def test_every_fault_of_a_proposal_is_named_with_its_place_and_nothing_changes(
         [outside] = [each for each in found.faults if each.key == "polygon"]
         assert outside.vertex == 1
         assert outside.text.text.startswith("outside the frame")
+        for each in found.faults:
+            text = each.text.said()
+            assert in_language(text, CHINESE) != text, "also beside its zone"
         with pytest.raises(RefusedError, match="2 faults") as refused:
             _applied(agent, _zones(KERB, wrong))
         assert len(refused.value.faults) == 2
