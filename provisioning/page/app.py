@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from agent.audit import AuditError
 from provisioning.page.answers import PageError, refusal
 from provisioning.page.guard import BodyError, Guard
 from provisioning.page.page import Call
@@ -28,7 +29,8 @@ from provisioning.page.page_words import (
 )
 from provisioning.page.sessions import COOKIE
 from provisioning.wording import CHINESE, ENGLISH, read_in
-from wording.known_errors import words_of
+from wording.known_errors import reason_of, words_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,6 +92,8 @@ def _answering(page: Page, endpoint: Endpoint) -> Callable[[Request], Any]:
                 call = await _let_in(page, endpoint, request, language)
             except PageError as error:
                 return _refused(endpoint, error)
+            except OSError as error:
+                return _failed(endpoint, error)
             except BodyError as error:
                 told = str(error.status)
                 return PlainTextResponse(told, error.status, headers={"connection": "close"})
@@ -104,11 +108,20 @@ def _done(page: Page, endpoint: Endpoint, call: Call) -> Response:
     except PageError as error:
         return _refused(endpoint, error)
     except OSError as error:
-        _log.error("%s: %s", endpoint.path, words_of(error))
-        return _refused(endpoint, PageError(500, "failed", FAILED))
+        return _failed(endpoint, error)
     except Exception:  # noqa: BLE001 - the outermost line of one request: it ends here, the page goes on
         _log.exception("%s", endpoint.path)
         return _refused(endpoint, PageError(500, "failed", FAILED))
+
+
+def _failed(endpoint: Endpoint, error: OSError) -> Response:
+    """What the system refuses, with its reason: a full disk is nothing that trying again mends."""
+    _log.error("%s: %s", endpoint.path, words_of(error))
+    text = said(
+        "The page itself failed at this: {reason}. The agent goes on watching.",
+        reason=error.reason if isinstance(error, AuditError) else reason_of(error),
+    )
+    return _refused(endpoint, PageError(500, "failed", text))
 
 
 async def _let_in(page: Page, endpoint: Endpoint, request: Request, language: str) -> Call:

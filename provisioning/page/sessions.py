@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from drivers.disk import replace_file
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,8 @@ IDLE_S = 900.0
 LONGEST_S = 4 * 3600.0
 COOKIE = "__Host-kerbwatch"
 """The prefix lets a browser take it only with Secure, Path=/ and no Domain (RFC 6265bis)."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ class Sessions:
         return key
 
     def of(self, key: str | None, now_s: float) -> Session | None:
-        """The session that a cookie names; None: there is none, or it is over."""
+        """The session that a cookie names; None: there is none, or it is over.
+
+        That it goes on is kept where there is room: without it a page that is started again ends it sooner.
+        """
         session = self._session
         if session is None or not key or not _same(key, session.key_hash):
             return None
@@ -73,7 +80,11 @@ class Sessions:
             self.end()
             return None
         if now_s - session.seen_s > 30.0:
-            self._keep(Session(session.key_hash, session.csrf, session.began_s, now_s))
+            self._session = Session(session.key_hash, session.csrf, session.began_s, now_s)
+            try:
+                self._keep(self._session)
+            except OSError as error:
+                _log.error("%s: %s", self._path, words_of(error))
         return self._session
 
     def was_replaced(self, key: str | None) -> bool:

@@ -1,17 +1,19 @@
-"""The installer's visit: from the first sign-in until the acceptance, a day at most.
+"""The installer's visit: from the first sign-in until the acceptance, at most as long as the page is on for a day.
 
-A unit has no clock that can be trusted. The day ends by the wall clock or by the time that the page was on,
-whichever is first: setting the clock back prolongs nothing for ever.
+The wall clock decides nothing: a unit without one is set by months as soon as it has a network, and who was in the
+office for the certificate yesterday, or has waited for the rain to end, goes on where he was.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from drivers.disk import replace_file
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 DAY_S = 86_400.0
 NOTED_EVERY_S = 60.0
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What is known of the visit.
 
     Attributes:
-        began_at: Wall clock, ISO 8601; empty: it has not begun.
+        began_at: Wall clock, ISO 8601, for people alone; empty: it has not begun.
         used_s: For how long the page was on since then.
         over: Why it has ended: ``accepted``, ``time``; empty: it has not.
     """
@@ -48,17 +52,25 @@ class Visit:
         self._kept = _read(path)
 
     def over(self, now_s: float) -> str:
-        """Why it is over, ``accepted`` or ``time``; empty: it is not."""
+        """Why it is over, ``accepted`` or ``time``; empty: it is not.
+
+        A full disk loses what was noted last, and keeps nobody from looking why it is full.
+        """
         kept = self._kept
         if kept.began_at and not kept.over:
             used_s = kept.used_s + now_s - self._noted_s
-            by_clock_s = (datetime.now(UTC) - datetime.fromisoformat(kept.began_at)).total_seconds()
-            if max(used_s, by_clock_s) > DAY_S:
-                self.end("time")
+            if used_s > DAY_S:
+                self._note(replace(kept, used_s=used_s, over="time"), now_s)
             elif now_s - self._noted_s > NOTED_EVERY_S:
-                self._write(replace(kept, used_s=used_s))
-                self._noted_s = now_s
+                self._note(replace(kept, used_s=used_s), now_s)
         return self._kept.over
+
+    def _note(self, kept: Kept, now_s: float) -> None:
+        self._noted_s = now_s
+        try:
+            self._write(kept)
+        except OSError as error:
+            _log.error("%s: %s", self._path, words_of(error))
 
     def begin(self, now_s: float) -> None:
         """Somebody has signed in; only the first time counts.
@@ -74,13 +86,13 @@ class Visit:
         """End it for good.
 
         Raises:
-            OSError: It could not be kept.
+            OSError: It could not be kept; it is over until this process ends.
         """
         self._write(replace(self._kept, over=why))
 
     def _write(self, kept: Kept) -> None:
-        replace_file(self._path, json.dumps(asdict(kept)))
         self._kept = kept
+        replace_file(self._path, json.dumps(asdict(kept)))
 
 
 def _read(path: Path) -> Kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from provisioning.page.sessions import IDLE_S, LONGEST_S, Sessions
 from provisioning.page.setup import Setup
 from provisioning.page.sign_in import PRESS_S
 from provisioning.page.visit import DAY_S, Visit
+from tests.support.small_disks import fill, in_memory_or_skip
 
 CODE = "7K3MQ-9XW2T"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
@@ -266,7 +267,7 @@ def test_a_damaged_session_is_none(tmp_path: Path, kept: str) -> None:
 
 
 def test_the_installers_rights_end_after_a_day_that_the_page_was_on(tmp_path: Path) -> None:
-    """The clock may stand: then the time that the page was on counts, over restarts."""
+    """The time that the page was on counts, over restarts."""
     path = tmp_path / "visit.json"
     visit, now_s, on_s = Visit(path, 0.0), 0.0, 0.0
     visit.begin(now_s)
@@ -278,6 +279,32 @@ def test_the_installers_rights_end_after_a_day_that_the_page_was_on(tmp_path: Pa
         assert on_s < DAY_S * 1.1
     assert visit.over(now_s) == "time"
     assert Visit(path, 0.0).over(0.0) == "time"
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_clock_that_is_set_by_a_year_ends_no_visit(tmp_path: Path, days: int) -> None:
+    """A board without a clock is set as soon as its network comes; the certificate was fetched the day before."""
+    began_at = datetime.now(UTC) + timedelta(days=days)
+    kept = {"began_at": began_at.isoformat(), "used_s": 3600.0, "over": ""}
+    (tmp_path / "visit.json").write_text(json.dumps(kept))
+    visit = Visit(tmp_path / "visit.json", 10.0)
+    assert visit.over(20.0) == ""
+    assert visit.over(10.0 + DAY_S - 3600.0 + 1.0) == "time"
+
+
+def test_a_full_disk_ends_neither_session_nor_visit(tmp_path: Path) -> None:
+    """It is then that somebody wants to look; what was noted last is lost at most."""
+    with in_memory_or_skip(tmp_path / "disk", 0.2) as disk:
+        sessions, visit = Sessions(disk / "session.json", 0.0), Visit(disk / "visit.json", 0.0)
+        key = sessions.begin(0.0)
+        visit.begin(0.0)
+        fill(disk)
+        for now_s in (100.0, 800.0, 1500.0):
+            assert sessions.of(key, now_s) is not None
+            assert visit.over(now_s) == ""
+        with pytest.raises(OSError, match="No space left"):
+            visit.end("accepted")
+        assert visit.over(1600.0) == "accepted", "until this process ends"
 
 
 def test_after_the_acceptance_nobody_signs_in_until_root_opens_another_visit(pole: Pole) -> None:
