@@ -71,8 +71,12 @@ def apply(
 def move(site: Path, keep_zones: bool, yes: bool) -> None:
     """Move a unit."""
     from provisioning.commands import move
+    from provisioning.page import on_device
 
-    sys.exit(move.move(site, keep_zones=keep_zones, yes=yes))
+    done = move.move(site, keep_zones=keep_zones, yes=yes)
+    if done == 0:
+        on_device.forget_draft(Path("/"))
+    sys.exit(done)
 
 
 COMMANDS = (apply, move)

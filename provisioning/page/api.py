@@ -118,7 +118,7 @@ def fix(page: Page, call: Call) -> Response:
     if name not in FIXES:
         raise PageError(404, "no_fix", said("There is no such fix."))
     page.audit.append("page.fix", name=name)
-    page.root.ask(name, FIX_WITHIN_S)
+    page.root.ask(name, FIX_WITHIN_S, language=call.language)
     return JSONResponse({"done": name})
 
 
@@ -168,10 +168,10 @@ def page_off(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every end
     return JSONResponse({})
 
 
-def certificate_request(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
+def certificate_request(page: Page, call: Call) -> Response:
     """The request for a certificate, to be carried to the authority: made on the device, its key stays there."""
     page.audit.append("page.certificate_request")
-    page.root.ask("identity_request", FIX_WITHIN_S)
+    page.root.ask("identity_request", FIX_WITHIN_S, language=call.language)
     found = sorted(page.root.path("identity").glob("*.csr"))
     if not found:
         raise PageError(502, "no_request", said("No request for a certificate was made."))
@@ -182,7 +182,7 @@ def certificate(page: Page, call: Call) -> Response:
     """Put a certificate in use that came back from the authority; the device judges it."""
     page.audit.append("page.certificate")
     body = call.body
-    content = {"certificate": body.certificate}
+    content = {"certificate": body.certificate, "language": call.language}
     if body.authority is not None:
         content["authority"] = body.authority
     page.root.ask("identity_install", FIX_WITHIN_S, **content)

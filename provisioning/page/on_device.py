@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -100,6 +101,13 @@ def show_identity(root: Path, *, as_json: bool) -> int:
     """
     _print(_identity(root), as_json=as_json)
     return 0
+
+
+def forget_draft(root: Path) -> None:
+    """Forget what was drawn on the old street's picture: it is offered on no other. Without a page there is none."""
+    state = root / STATE
+    with suppress(OSError), acting_for(state):
+        (state / "draft.json").unlink(missing_ok=True)
 
 
 def _identity(root: Path) -> dict[str, str | None]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from drivers.disk import READABLE, replace_file
 from drivers.files import requests
 from drivers.files.requests import RefusedError
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,9 @@ LONGEST_S = 240
 SITE = "/etc/kerbwatch"
 IDENTITY = "identity"
 """A folder with the request for a certificate, for the page to offer; it holds no secret."""
+MOST_TOLD = 600
+"""Characters of what a command said when it failed."""
+LANGUAGES = frozenset({"zh_CN", "en"})
 LARGEST_BYTES = 65_536
 """Of a request: a certificate with those above it fits four times."""
 Request = dict[str, Any]
@@ -104,6 +108,9 @@ def serve(requester: Requester, root_dir: Path = ROOT_DIR) -> None:
     except RefusedError as error:
         print(f"refused: {error}", file=sys.stderr)
         fault = str(error)
+    except OSError as error:  # the page waits for an answer, whatever this disk takes
+        print(f"failed: {error}", file=sys.stderr)
+        fault = error.strerror or str(error)
     _tell(root_dir, requester, {"id": request_id, "verb": verb, "fault": fault})
 
 
@@ -176,11 +183,11 @@ def _restart_agent(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as e
 
 
 def _install_units(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
-    return _outside(COMMAND, "units", "install")
+    return _outside(told, COMMAND, "units", "install")
 
 
 def _correct_rights(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
-    return _outside("systemd-tmpfiles", "--create", "kerbwatch.conf")
+    return _outside(told, "systemd-tmpfiles", "--create", "kerbwatch.conf")
 
 
 def _sync_clock(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
@@ -191,8 +198,8 @@ def _check(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every ver
     return _run("systemctl", "start", "kerbwatch-check.service")
 
 
-def _identity_request(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
-    return _outside(COMMAND, "identity", "request", SITE, "--out", str(root_dir / IDENTITY))
+def _identity_request(root_dir: Path, told: Request) -> str:
+    return _outside(told, COMMAND, "identity", "request", SITE, "--out", str(root_dir / IDENTITY))
 
 
 def _identity_install(root_dir: Path, told: Request) -> str:
@@ -210,7 +217,7 @@ def _identity_install(root_dir: Path, told: Request) -> str:
     if "authority" in paths:
         command += ["--authority", str(paths["authority"])]
     try:
-        return _outside(*command)
+        return _outside(told, *command)
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)
@@ -221,11 +228,11 @@ def _acceptance_form(root_dir: Path, told: Request) -> str:
     asked = {name: told.get(name, "") for name in ("name", "language", "case_id")}
     if not all(isinstance(each, str) and len(each) <= 100 for each in asked.values()):
         raise RefusedError("the form's facts are too long")
-    if asked["language"] not in {"zh_CN", "en"} or not _CASE_ID.fullmatch(asked["case_id"]):
+    if asked["language"] not in LANGUAGES or not _CASE_ID.fullmatch(asked["case_id"]):
         raise RefusedError("the form's facts are none")
     replace_file(root_dir / "acceptance.json", json.dumps(asked), durable=False)
     module = "provisioning.page.acceptance_form"
-    return _outside(PYTHON, "-P", "-m", module, SITE, str(root_dir))
+    return _outside(told, PYTHON, "-P", "-m", module, SITE, str(root_dir))
 
 
 VERBS: dict[str, Callable[[Path, Request], str]] = {
@@ -242,13 +249,18 @@ VERBS: dict[str, Callable[[Path, Request], str]] = {
 }
 
 
-def _outside(*command: str) -> str:
-    """Run something in a unit of its own: this one can write next to nothing."""
-    return _run("systemd-run", "--quiet", "--wait", "--collect", *command)
+def _outside(told: Request, *command: str) -> str:
+    """Run something in a unit of its own: this one can write next to nothing.
+
+    What it says when it fails is for whoever asked, and in his language.
+    """
+    language = told.get("language")
+    setting = f"--setenv=KERBWATCH_LANGUAGE={language if language in LANGUAGES else 'en'}"
+    return _run("systemd-run", "--quiet", "--wait", "--collect", "--pipe", setting, *command)
 
 
 def _run(program: str, *arguments: str) -> str:
-    """Run one of the system's programs; gives what failed, empty if nothing did."""
+    """Run one of the system's programs; gives what failed in its own words, empty if nothing did."""
     try:
         done = subprocess.run(
             [f"/usr/bin/{program}" if not program.startswith("/") else program, *arguments],
@@ -256,10 +268,16 @@ def _run(program: str, *arguments: str) -> str:
             timeout=LONGEST_S,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{program} {arguments[0]}: {type(error).__name__}"
-    return "" if done.returncode == 0 else f"{program} {arguments[0]}: exit {done.returncode}"
+    text = (done.stderr or b"").decode(errors="replace")
+    sys.stderr.write(text)
+    if done.returncode == 0:
+        return ""
+    said = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    return harmless(said, MOST_TOLD) or f"{program} {arguments[0]}: exit {done.returncode}"
 
 
 def main(arguments: list[str]) -> int:

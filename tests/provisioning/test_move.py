@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from agent.control.messages.configuration import AskConfiguration
 from agent.storage.paths import COMMISSIONING, DATABASE
+from provisioning.page.on_device import STATE, forget_draft
 from tests.support.command_line import kerbwatch, refused
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.waiting import wait_until
@@ -47,3 +49,12 @@ def test_cases_pictures_and_zones_of_the_old_place_are_gone_and_the_agent_starts
     assert len(zones) == (1 if keep_zones else 0)
     corner.stop()
     assert "no running agent" in refused(kerbwatch("move", corner.folder, "--yes"), 4)
+
+
+def test_what_was_drawn_on_the_old_street_is_not_offered_on_the_new_one(tmp_path: Path) -> None:
+    draft = tmp_path / STATE / "draft.json"
+    forget_draft(tmp_path)  # without a page there is none
+    draft.parent.mkdir(parents=True)
+    draft.write_text("{}")
+    forget_draft(tmp_path)
+    assert list(draft.parent.iterdir()) == []

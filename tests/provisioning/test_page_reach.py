@@ -391,6 +391,38 @@ def test_a_request_that_is_no_file_is_removed_and_refused(tmp_path: Path, kind: 
         take(path)
 
 
+@pytest.mark.parametrize("language", ["zh_CN", "en", None, "--property=User=root"])
+def test_what_a_command_says_of_its_failure_is_told_in_the_askers_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str | None
+) -> None:
+    """A number of an exit code helps nobody on a ladder."""
+    commands: list[list[str]] = []
+
+    def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        told = "kerbwatch: 身份没有改变。\n  证书属于\x1b[31m别的设备\n"
+        return subprocess.CompletedProcess(command, 1, stderr=told.encode())
+
+    monkeypatch.setattr(subprocess, "run", failed)
+    asked = {"version": 1, "verb": "identity_request", "language": language}
+    serve(leave(tmp_path, PAGE, asked), tmp_path / "root")
+    [command] = commands
+    settings = [each for each in command if each.startswith("--setenv=")]
+    wanted = language if language == "zh_CN" else "en"
+    assert settings == [f"--setenv=KERBWATCH_LANGUAGE={wanted}"]
+    told = json.loads((tmp_path / "root" / "page-run" / "done.json").read_text())
+    assert told["fault"] == r"kerbwatch: 身份没有改变。 证书属于\x1b[31m别的设备"
+
+
+def test_a_disk_of_roots_that_takes_nothing_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    here = leave(tmp_path, AGENT, {"version": 1, "id": "0" * 16, "verb": "page_on"})
+    root_dir = tmp_path / "root"
+    (root_dir / "pressed").mkdir(parents=True)  # nothing can be written there
+    serve(here, root_dir)
+    told = json.loads((root_dir / "page-run" / "done.json").read_text())
+    assert told["fault"] == "Is a directory"
+
+
 def test_every_verb_of_the_lists_is_there_and_no_other() -> None:
     assert AGENT.verbs | PAGE.verbs == set(VERBS)
     assert AGENT.verbs & PAGE.verbs == set()
