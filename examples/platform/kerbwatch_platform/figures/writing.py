@@ -11,6 +11,7 @@ from kerbwatch_platform.words import Language, say, text
 from kerbwatch_platform.words.spreadsheet import csv_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from kerbwatch_platform.figures.period import Period
@@ -78,10 +79,15 @@ def cell(language: Language, column: Column, value: Any, zone: ZoneInfo) -> Any:
     return value if words is None else say(language, words)
 
 
-def as_csv(language: Language, question: Question, rows: list[Row], of: Period) -> str:
-    """CSV that a spreadsheet opens as it stands; each line says up to when it tells."""
+def table_of(
+    language: Language, question: Question, rows: list[Row], of: Period
+) -> tuple[list[str], Iterator[list[Any]]]:
+    """The headings and the lines of a figure's file; each line says up to when it tells."""
     reach = reach_of(question, of).cells()
-    lines = ([*cells(language, question, row, of.zone), *reach] for row in rows)
-    return csv_of(
-        [*headings(language, question), *(say(language, each) for each in HEADINGS)], lines
-    )
+    named = [*headings(language, question), *(say(language, each) for each in HEADINGS)]
+    return named, ([*cells(language, question, row, of.zone), *reach] for row in rows)
+
+
+def as_csv(language: Language, question: Question, rows: list[Row], of: Period) -> str:
+    """CSV that a spreadsheet opens as it stands."""
+    return csv_of(*table_of(language, question, rows, of))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kerbwatch_platform.words import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from psycopg import Connection
@@ -112,12 +113,24 @@ def read(
     """
     values = {name: getattr(wanted, name) for name in _CONDITIONS}
     asked = [_CONDITIONS[name] for name, value in values.items() if value is not None]
+    found = connection.execute(_query(asked), values | {"zone": zone, "most": most})
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+
+
+def rows(connection: Connection, wanted: Wanted, zone: str) -> Iterator[tuple[Any, ...]]:
+    """All of them, the newest first, as the database hands them out; each has the values of :data:`COLUMNS`."""
+    values = {name: getattr(wanted, name) for name in _CONDITIONS}
+    asked = [_CONDITIONS[name] for name, value in values.items() if value is not None]
+    with connection.transaction(), connection.cursor(name="access_log") as cursor:
+        cursor.itersize = 1000
+        yield from cursor.execute(_query(asked), values | {"zone": zone, "most": None})
+
+
+def _query(asked: list[str]) -> bytes:
     query = f"SELECT {', '.join(COLUMNS)} FROM access_log"
     if asked:
         query += f" WHERE {' AND '.join(asked)}"
-    query += " ORDER BY number DESC LIMIT %(most)s"
-    found = connection.execute(query.encode(), values | {"zone": zone, "most": most})
-    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+    return f"{query} ORDER BY number DESC LIMIT %(most)s".encode()
 
 
 def _short(value: Any) -> Any:

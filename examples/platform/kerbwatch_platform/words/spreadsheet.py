@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,17 +14,24 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_of(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """CSV with a byte order mark, without which Excel takes the file for the machine's own encoding.
+    """A short one as text; as :func:`write_csv`."""
+    out = io.StringIO()
+    write_csv(out, headings, rows)
+    return out.getvalue()
+
+
+def write_csv(into: TextIO, headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write CSV with a byte order mark, without which Excel takes the file for the machine's own encoding.
 
     Args:
+        into: Where to.
         headings: The first line, in the reader's language.
         rows: Values in their order. What a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    out = io.StringIO()
-    writer = csv.writer(out)
+    into.write("\ufeff")
+    writer = csv.writer(into)
     writer.writerow(headings)
     writer.writerows([_harmless(value) for value in row] for row in rows)
-    return "\ufeff" + out.getvalue()
 
 
 def _harmless(value: Any) -> Any:

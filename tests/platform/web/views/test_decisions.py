@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.intake.answers import answered
+from kerbwatch_platform.store import orders as ordering
 from kerbwatch_platform.web.queries import cases, decisions
 
 from tests.support.desk_city import NOON, Case, Device, seconds
@@ -207,8 +209,98 @@ def test_a_case_that_never_came_is_not_judged_and_no_id_serves_two_cases(
         decisions.judge(connection, key, case._replace(case_id="none"), verdict(), account="wang")
     told, another = verdict(), cases.CaseId(*Case(device, NOON).id)
     decisions.judge(connection, key, case, told, account="wang")
-    with pytest.raises(ValueError, match="another"):
+    with pytest.raises(decisions.UsedError):
         decisions.judge(connection, key, another, told, account="wang")
+
+
+def test_an_id_that_another_account_used_or_that_said_something_else_is_refused_and_drops_nothing(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device, case: cases.CaseId
+) -> None:
+    told, other = verdict("valid"), Case(device, NOON).case_id
+    number = decisions.Ticket(uuid4(), "示例-7", None)
+    decisions.judge(connection, key, case, told, account="wang")
+    decisions.file_under(connection, case, number, account="wang")
+    before = orders(connection)
+    for changed, account in (
+        (told, "li"),
+        (told._replace(verdict="false"), "wang"),
+        (told._replace(verdict="duplicate", of_case=other), "wang"),
+        (told._replace(decision_id=number.decision_id), "wang"),
+    ):
+        with pytest.raises(decisions.UsedError):
+            decisions.judge(connection, key, case, changed, account=account)
+    for filed, account in (
+        (number, "li"),
+        (number._replace(ticket="示例-8"), "wang"),
+        (number._replace(decision_id=told.decision_id), "wang"),
+    ):
+        with pytest.raises(decisions.UsedError):
+            decisions.file_under(connection, case, filed, account=account)
+    assert orders(connection) == before
+    [line] = decisions.verdicts(connection, case)
+    assert (line.account, line.said) == ("wang", "valid")
+
+
+def test_an_id_of_an_order_of_another_kind_is_refused(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    """The store would take the decision's own order for one that is there already, and tell no device."""
+    told = verdict()
+    pace = {"command": "pace", "command_id": str(told.decision_id)}
+    ordering.order(connection, case.tenant, case.device, pace, by="platform")
+    with pytest.raises(decisions.UsedError):
+        decisions.judge(connection, key, case, told, account="wang")
+    assert decisions.verdicts(connection, case) == []
+
+
+def test_of_two_cases_that_take_one_id_at_the_same_moment_one_is_refused(
+    database: str, connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device
+) -> None:
+    told = verdict()
+    of = [cases.CaseId(*Case(device, NOON).id) for _ in range(8)]
+
+    def decide(case: cases.CaseId) -> bool:
+        with psycopg.connect(database, autocommit=True) as own:
+            try:
+                decisions.judge(own, key, case, told, account="wang")
+            except decisions.UsedError:
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(decide, of)) == [False] * 7 + [True]
+    assert len(orders(connection)) == 1
+
+
+def test_a_signature_holds_for_its_own_case_and_all_that_was_said_of_it(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device, case: cases.CaseId
+) -> None:
+    other = cases.CaseId(*Case(device, NOON).id)
+    told = verdict("duplicate", of_case=other.case_id)
+    decisions.judge(connection, key, case, told, account="wang")
+    [line] = decisions.verdicts(connection, case)
+    assert decisions.signature_holds(line, key, case)
+    for of in (
+        other,
+        case._replace(device="next-corner"),
+        case._replace(tenant="next-city"),
+    ):
+        assert not decisions.signature_holds(line, key, of), of
+    for changed in (
+        {"of_case": None},
+        {"of_case": case.case_id},
+        {"said": "valid"},
+        {"reference": "desk 99"},
+        {"decision_id": uuid4()},
+        {"jws": None},
+    ):
+        assert not decisions.signature_holds(replace(line, **changed), key, case), changed
+    another = Ed25519PrivateKey.generate()
+    assert not decisions.signature_holds(line, another, case)
+    decisions.judge(connection, key, case, verdict("valid", seen=line.number), account="wang")
+    valid = decisions.verdicts(connection, case)[0]
+    assert decisions.signature_holds(valid, key, case)
+    assert not decisions.signature_holds(replace(valid, of_case=other.case_id), key, case)
 
 
 @pytest.mark.parametrize("number", ["", " ", "x" * 101, "a\u202eb", "a\nb"])

@@ -180,7 +180,7 @@ def test_a_story_is_told_in_the_order_in_which_it_happened(
     case.clears(began + 20 * MINUTE)
     case.tell("ticketed", began + 21 * MINUTE, ticket="示例-1")
     case.is_judged("valid", "desk 1", began + 22 * MINUTE)
-    steps = story.story(story.events(connection, cases.CaseId(*case.id)))
+    steps = story.story(story.part(connection, cases.CaseId(*case.id)).told)
     assert [(step.what, (step.at_s or 0) - seconds(began)) for step in steps] == [
         ("began", 0.0),
         ("opened", 180.0),
@@ -212,7 +212,7 @@ def test_a_clock_that_was_set_later_moves_the_whole_story_and_is_said(
         body | {"from_state": "unsynchronised", "to_state": "synchronised", "concerned": None},
         NOON - wrong,
     )
-    steps = story.story(story.events(connection, cases.CaseId(*case.id)))
+    steps = story.story(story.part(connection, cases.CaseId(*case.id)).told)
     assert [step.at_s for step in steps] == [seconds(NOON - HOUR), seconds(case.opened_at + wrong)]
     assert all(step.corrected for step in steps)
     [row] = queue(connection).rows
@@ -267,7 +267,8 @@ def test_places_are_grids_and_units_with_what_is_open_there(
     hidden = Case(device, NOON - HOUR, **grid)
     dark = {"because": "view_dark", "since": told_at(NOON)}
     hidden.tell("abstained", NOON, abstention=dark)
-    first, second = places.places(connection, now_s=NOW_S)
+    (first, second), total = places.places(connection, now_s=NOW_S)
+    assert total == 2
     assert (first.grid, first.unit_name, first.zones, first.open) == (
         grid["grid_code"],
         "示例单位",

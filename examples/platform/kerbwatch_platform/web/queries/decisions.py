@@ -1,24 +1,25 @@
 """Verdicts and ticket numbers: kept with their history, and ordered to the device once nobody took them back.
 
 A decision comes with an id that the reviewer's page has given it, so that one that is sent twice, for a slow network, is
-one. It is written down at once. Its order to the device waits for :data:`UNDO_S`; until then it can be taken back.
+one. It is written down at once. An id that was used for anything else is refused. Its order to the device waits for :data:`UNDO_S`; until then it can be taken back.
 """
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
-from cryptography.exceptions import InvalidSignature
+from psycopg.errors import UniqueViolation
 
-from kerbwatch_platform.evidence.signing import sign_order
+from kerbwatch_platform.contract.verify_signed import verify
+from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.store import orders
-from kerbwatch_platform.web.queries.rows import ask, ask_for, ask_one
+from kerbwatch_platform.web.queries.rows import ask, ask_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     import psycopg
@@ -30,6 +31,8 @@ UNDO_S: Final = 8.0
 """So long a decision waits before the device is told; until then it can be taken back."""
 LONGEST_TICKET: Final = 100
 """Characters; no longer a number does a device take (contract, ``ticket``)."""
+MOST_LINES: Final = 100
+"""Of a case's history, the newest: verdicts, numbers and hand-overs each."""
 Finding = Literal["valid", "false", "duplicate"]
 FINDINGS: Final[tuple[Finding, ...]] = get_args(Finding)
 Told = Literal["waiting", "sent", "later", "done", "refused", "expired", "confirmed", "undone"]
@@ -59,6 +62,13 @@ class Ticket(NamedTuple):
     decision_id: UUID
     ticket: str
     seen: str | None
+
+
+class UsedError(Exception):
+    """The decision's id was used before for another decision: by another account, of another case, or with other words.
+
+    Nothing was written down.
+    """
 
 
 class Other(NamedTuple):
@@ -130,14 +140,16 @@ def judge(
     Raises:
         LookupError: No such case came, or the other case of a duplicate did not.
         ValueError: A case cannot repeat itself.
+        UsedError: Its id stands for another decision.
     """
     if verdict.of_case == of.case_id:
         raise ValueError("a case does not repeat itself")
-    with connection.transaction():
+    said = ("verdict", *of, account, verdict.verdict, verdict.of_case)
+    with _unless_used(connection):
         before = _locked(connection, of, "verdict", "verdict")
-        known = _known(connection, of, verdict.decision_id, "verdict", "verdict")
+        known = _known(connection, verdict.decision_id, said)
         if known is not None:
-            return known
+            return Decided(known, verdict.verdict, None)
         _must_be_there(connection, of)
         if verdict.of_case is not None:
             _must_be_somewhere(connection, of.tenant, verdict.of_case)
@@ -152,7 +164,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING number"""
         )
         if verdict.of_case is not None:
             command["duplicate_of"] = verdict.of_case
-        jws = sign_order(key, of.tenant, of.device, command)
+        jws = signing.sign_order(key, of.tenant, of.device, command)
         order = orders.order(
             connection,
             of.tenant,
@@ -179,15 +191,16 @@ def file_under(
     Raises:
         LookupError: No such case came.
         ValueError: The number is empty, too long, or has a character that nobody sees.
+        UsedError: Its id stands for another decision.
     """
     said = ticket.ticket.strip()
     if not 0 < len(said) <= LONGEST_TICKET or not said.isprintable():
         raise ValueError("a ticket number has 1 to 100 characters that can be seen")
-    with connection.transaction():
+    with _unless_used(connection):
         before = _locked(connection, of, "case_ticket", "ticket")
-        known = _known(connection, of, ticket.decision_id, "case_ticket", "ticket")
+        known = _known(connection, ticket.decision_id, ("ticket", *of, account, said, None))
         if known is not None:
-            return known
+            return Decided(known, said, None)
         _must_be_there(connection, of)
         text = """
 INSERT INTO case_ticket (decision_id, tenant, device, case_id, ticket, account)
@@ -227,12 +240,12 @@ def undo(
 
 
 def verdicts(connection: psycopg.Connection[Any], of: CaseId) -> list[Line]:
-    """Every verdict on a case, the newest first."""
+    """The newest verdicts on a case, the newest first."""
     return _history(connection, of, _VERDICTS)
 
 
 def tickets(connection: psycopg.Connection[Any], of: CaseId) -> list[Line]:
-    """Every number that it was filed under, the newest first."""
+    """The newest numbers that it was filed under, the newest first."""
     return _history(connection, of, _TICKETS)
 
 
@@ -254,25 +267,29 @@ class Handover(NamedTuple):
 
 
 def handovers(connection: psycopg.Connection[Any], of: CaseId) -> list[Handover]:
-    """Every time that a case was handed over, the newest first."""
+    """When a case was handed over, the newest first."""
     text = """
-SELECT account, reason, at, sha256 FROM handover WHERE (tenant, device, case_id) = (%s, %s, %s) ORDER BY at DESC"""
-    return [Handover(*row) for row in ask(connection, text, of)]
+SELECT account, reason, at, sha256 FROM handover WHERE (tenant, device, case_id) = (%s, %s, %s)
+ORDER BY at DESC LIMIT %s"""
+    return [Handover(*row) for row in ask(connection, text, (*of, MOST_LINES))]
 
 
-def signature_holds(line: Line, key: Ed25519PrivateKey) -> bool:
-    """Whether a verdict bears this desk's own signature, over what the line says."""
+def signature_holds(line: Line, key: Ed25519PrivateKey, of: CaseId) -> bool:
+    """Whether a verdict bears this desk's own signature, over all that the line says, of this case and no other."""
+    said = {
+        "tenant": of.tenant,
+        "device_id": of.device,
+        "command": "verdict",
+        "command_id": str(line.decision_id),
+        "case_id": of.case_id,
+        "verdict": line.said,
+        "reference": line.reference or "",
+    }
     try:
-        head, payload, signature = (line.jws or "").split(".")
-        key.public_key().verify(_decoded(signature), f"{head}.{payload}".encode())
-        signed = json.loads(_decoded(payload))
-    except (ValueError, InvalidSignature):
+        signed = verify(line.jws or "", signing.public_jwk(key), said)
+    except ValueError:
         return False
-    return (signed.get("verdict"), signed.get("reference")) == (line.said, line.reference)
-
-
-def _decoded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return isinstance(signed, dict) and signed.get("duplicate_of") == line.of_case
 
 
 _VERDICTS: Final = """
@@ -286,7 +303,7 @@ LEFT JOIN LATERAL (
     AND e.raw->'body'->'verdict'->>'verdict' = v.verdict
   ORDER BY e.occurred_s LIMIT 1
 ) AS c ON true
-WHERE (v.tenant, v.device, v.case_id) = (%s, %s, %s) ORDER BY v.number DESC"""
+WHERE (v.tenant, v.device, v.case_id) = (%s, %s, %s) ORDER BY v.number DESC LIMIT %s"""
 _TICKETS: Final = """
 SELECT t.number, t.decision_id, t.ticket AS said, NULL AS of_case, NULL AS reference, t.account, t.at, t.undone_at,
   NULL AS jws, o.sent_at, o.not_after, o.answer, o.answered_at, c.occurred_s AS confirmed_at, NULL AS key
@@ -297,11 +314,11 @@ LEFT JOIN LATERAL (
     AND e.raw->'body'->>'ticket' = t.ticket
   ORDER BY e.occurred_s LIMIT 1
 ) AS c ON true
-WHERE (t.tenant, t.device, t.case_id) = (%s, %s, %s) ORDER BY t.number DESC"""
+WHERE (t.tenant, t.device, t.case_id) = (%s, %s, %s) ORDER BY t.number DESC LIMIT %s"""
 
 
 def _history(connection: psycopg.Connection[Any], of: CaseId, text: str) -> list[Line]:
-    return ask_for(connection, Line, text, of)
+    return ask_for(connection, Line, text, (*of, MOST_LINES))
 
 
 def _locked(
@@ -315,21 +332,44 @@ def _locked(
     return None if found is None else (found[0], found[1], found[2], found[3])
 
 
+_USED: Final = """
+SELECT number, 'verdict' AS what, tenant, device, case_id, account, verdict AS said, of_case FROM verdict
+  WHERE decision_id = %(id)s
+UNION ALL SELECT number, 'ticket', tenant, device, case_id, account, ticket, NULL FROM case_ticket
+  WHERE decision_id = %(id)s
+UNION ALL SELECT 0, 'order', tenant, device, '', by_account, '', NULL FROM outgoing WHERE order_id = %(id)s
+  AND NOT EXISTS (SELECT FROM verdict WHERE decision_id = %(id)s)
+  AND NOT EXISTS (SELECT FROM case_ticket WHERE decision_id = %(id)s)"""
+
+
 def _known(
-    connection: psycopg.Connection[Any], of: CaseId, decision_id: UUID, table: str, said: str
-) -> Decided | None:
-    """What the very same decision came to before, if it has come before.
+    connection: psycopg.Connection[Any], decision_id: UUID, decision: tuple[str | None, ...]
+) -> int | None:
+    """The number of the very same decision, if it has come before.
 
     Raises:
-        ValueError: Another decision has this id.
+        UsedError: Something else has this id: its order would be dropped as one that was put down already.
     """
-    text = f"SELECT number, {said} AS said, tenant, device, case_id FROM {table} WHERE decision_id = %s"
-    found = ask_one(connection, text, (decision_id,))
-    if found is None:
+    found = connection.execute(_USED, {"id": decision_id}).fetchall()
+    if not found:
         return None
-    if (found.tenant, found.device, found.case_id) != of:
-        raise ValueError("another decision has this id")
-    return Decided(found.number, found.said, None)
+    if len(found) > 1 or found[0][1:] != decision:
+        raise UsedError
+    return int(found[0][0])
+
+
+@contextmanager
+def _unless_used(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """A transaction.
+
+    Raises:
+        UsedError: At the same moment another decision, of another case, has taken this id.
+    """
+    try:
+        with connection.transaction():
+            yield
+    except UniqueViolation as error:
+        raise UsedError from error
 
 
 def _must_be_there(connection: psycopg.Connection[Any], of: CaseId) -> None:

@@ -12,6 +12,8 @@ from kerbwatch_platform.web.queries.rows import ask, ask_for, ask_one
 if TYPE_CHECKING:
     import psycopg
 
+PAGE_SIZE: Final = 200
+"""Of places: a grid and a unit each."""
 MOST_ZONES: Final = 50
 """So many are offered at once; who seeks another one types more of its name."""
 
@@ -109,16 +111,23 @@ WITH drawn AS (
 )
 SELECT p.grid, p.unit, coalesce(s.unit_name, d.unit_name, p.unit) AS unit_name, coalesce(d.zones, 0) AS zones,
   coalesce(s.open, 0) AS open, coalesce(s.undecided, 0) AS undecided, coalesce(s.not_seen, 0) AS not_seen,
-  coalesce(s.late, 0) AS late, s.oldest_s
+  coalesce(s.late, 0) AS late, s.oldest_s, count(*) OVER () AS total
 FROM place p
 LEFT JOIN drawn d ON d.grid IS NOT DISTINCT FROM p.grid AND d.unit IS NOT DISTINCT FROM p.unit
 LEFT JOIN standing s ON s.grid IS NOT DISTINCT FROM p.grid AND s.unit IS NOT DISTINCT FROM p.unit
-ORDER BY p.grid NULLS LAST, 3 NULLS LAST"""
+ORDER BY p.grid NULLS LAST, 3 NULLS LAST, p.unit NULLS LAST LIMIT %s OFFSET %s"""
 
 
-def places(connection: psycopg.Connection[Any], *, now_s: float) -> list[Place]:
-    """Every grid and unit that has a zone or an open case. A grid that nobody told stays unknown."""
-    return [Place(*row) for row in ask(connection, _PLACES, (now_s,))]
+def places(
+    connection: psycopg.Connection[Any], *, page: int = 1, now_s: float
+) -> tuple[list[Place], int]:
+    """A page of the grids and units that have a zone or an open case, and how many there are in all.
+
+    A grid that nobody told stays unknown. Beyond the last page there is nothing, and nothing in all.
+    """
+    given = (now_s, PAGE_SIZE, (max(1, page) - 1) * PAGE_SIZE)
+    rows = ask(connection, _PLACES, given)
+    return [Place(*row[:-1]) for row in rows], rows[0].total if rows else 0
 
 
 class Drawn(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kerbwatch_platform.web.queries.rows import ask
+from kerbwatch_platform.web.queries.rows import ask, ask_one
 
 if TYPE_CHECKING:
     import psycopg
@@ -62,27 +62,109 @@ class _Sofar:
     abstained: bool = False
     members: set[str] = field(default_factory=set)
     opened: bool = False
-    persisting: int = 0
 
 
-_OF_CASE = """
-SELECT t.event_id, t.type, t.raw->'body' AS body, t.occurred_s + t.shift_s AS occurred_s, t.shift_s,
-  t.raw->'clock'->>'state' AS clock
+PART: Final = 100
+"""Events of a case that are shown at once."""
+MOST_PICTURES: Final = 200
+
+_OF_CASE: Final = """
 FROM event e JOIN told t ON (t.tenant, t.device, t.event_id) = (e.tenant, e.device, e.event_id)
 WHERE e.tenant = %(tenant)s AND e.device = %(device)s AND e.case_id = %(case_id)s
-  AND (t.type LIKE 'case.%%' OR t.type LIKE 'evidence.%%')
-ORDER BY t.occurred_s + t.shift_s, t.event_id"""
+  AND (t.type LIKE 'case.%%' OR t.type LIKE 'evidence.%%')"""
+# What is read of an event is read of those alone that are wanted: the others are put in order by their times.
+_WANTED: Final = f"""
+WITH wanted AS MATERIALIZED (
+  SELECT e.event_id, t.occurred_s + t.shift_s AS at_s {_OF_CASE} ORDER BY 2, 1 LIMIT %(most)s OFFSET %(skipped)s
+), before AS MATERIALIZED (
+  SELECT event_id, at_s FROM (
+    SELECT e.event_id, t.type, t.occurred_s + t.shift_s AS at_s {_OF_CASE} ORDER BY 3, 1 LIMIT %(skipped)s
+  ) AS earlier WHERE type LIKE 'case.%%'
+), chosen AS (
+  SELECT event_id, at_s, 'shown' AS as_what FROM wanted
+  UNION ALL (SELECT event_id, at_s, 'first' FROM before ORDER BY at_s, event_id LIMIT 1)
+  UNION ALL (SELECT event_id, at_s, 'before' FROM before ORDER BY at_s DESC, event_id DESC LIMIT 1)
+)
+SELECT c.as_what, t.event_id, t.type, t.raw->'body' AS body, c.at_s AS occurred_s, t.shift_s,
+  t.raw->'clock'->>'state' AS clock
+FROM chosen c JOIN told t ON (t.tenant, t.device, t.event_id) = (%(tenant)s, %(device)s, c.event_id)
+ORDER BY c.at_s, t.event_id"""
+_PICTURES: Final = """
+SELECT DISTINCT ON (m.value->>'file') m.value FROM event e CROSS JOIN members(e.raw->'body'->'pictures') AS m
+WHERE e.tenant = %(tenant)s AND e.device = %(device)s AND e.case_id = %(case_id)s
+  AND (e.type LIKE 'case.%%' OR e.type LIKE 'evidence.%%') AND m.type = 'object'
+ORDER BY m.value->>'file', e.event_id LIMIT %(most)s"""
+_NEWEST: Final = """
+SELECT raw->'body' AS body FROM case_now WHERE (tenant, device, case_id) = (%(tenant)s, %(device)s, %(case_id)s)"""
 
 
-def events(connection: psycopg.Connection[Any], of: CaseId) -> list[Told]:
-    """Every event of a case, the oldest first."""
-    return [Told(*row) for row in ask(connection, _OF_CASE, of._asdict())]
+class Part(NamedTuple):
+    """A stretch of a case's events, the oldest first.
+
+    Attributes:
+        told: The events of the stretch.
+        skipped: How many are before it.
+        total: How many there are.
+        first: The case's first event, where it is not in the stretch.
+        before: The last one of the case itself before the stretch: what it says is no news.
+    """
+
+    told: list[Told]
+    skipped: int
+    total: int
+    first: Told | None = None
+    before: Told | None = None
+
+    @property
+    def until(self) -> int:
+        """How many are before what follows it."""
+        return self.skipped + len(self.told)
 
 
-def story(told: list[Told]) -> list[Step]:
-    """What these events say, step by step; what a device sent that cannot be read leaves out its step alone."""
+def part(connection: psycopg.Connection[Any], of: CaseId, until: int | None = None) -> Part:
+    """The newest events of a case; or those just before the one of a number, counted from the oldest."""
+    [[total]] = ask(connection, f"SELECT count(*) {_OF_CASE}", of._asdict())
+    end = total if until is None else max(1, min(until, total))
+    skipped = max(0, end - PART)
+    given = of._asdict() | {"most": end - skipped, "skipped": skipped}
+    rows = [(row[0], Told(*row[1:])) for row in ask(connection, _WANTED, given)]
+    found = {what: event for what, event in rows if what != "shown"}
+    shown = [event for what, event in rows if what == "shown"]
+    return Part(shown, skipped, total, found.get("first"), found.get("before"))
+
+
+def pictures(connection: psycopg.Connection[Any], of: CaseId) -> list[dict[str, Any]]:
+    """What the events of a case say of its pictures, each file once."""
+    return [row.value for row in ask(connection, _PICTURES, of._asdict() | {"most": MOST_PICTURES})]
+
+
+def newest(connection: psycopg.Connection[Any], of: CaseId) -> dict[str, Any]:
+    """What the event says that says how the case stands."""
+    row = ask_one(connection, _NEWEST, of._asdict())
+    return row.body if row is not None and isinstance(row.body, dict) else {}
+
+
+def story(told: list[Told], before: Told | None = None) -> list[Step]:
+    """What these events say, step by step; what a device sent that cannot be read leaves out its step alone.
+
+    Args:
+        told: Events of a case, the oldest first.
+        before: The last one of the case itself before them; None: there is none.
+    """
     sofar = _Sofar()
-    steps = [step for each in told for step in _steps(each, sofar)]
+    if before is not None:
+        sofar.opened = True
+        sofar.abstained = before.type == "case.abstained" or bool(before.body.get("abstention"))
+        sofar.members = {str(each.get("member_id")) for each in dicts(before.body, "members")}
+    return _in_order(step for each in told for step in _steps(each, sofar))
+
+
+def beginning(first: Told) -> list[Step]:
+    """How a case began, as its first event says."""
+    return _in_order(_beginning(first))
+
+
+def _in_order(steps: Iterable[Step]) -> list[Step]:
     return sorted(steps, key=lambda step: (step.at_s is None, step.at_s or 0.0))
 
 

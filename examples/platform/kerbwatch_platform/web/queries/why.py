@@ -111,7 +111,11 @@ SELECT c.device, c.case_id, c.kind, c.state, c.type, c.event_id, unix_s(c.raw->'
   number(c.raw->'body'->>'allowed_s') AS allowed_s, c.raw->'body'->'withdrawn'->>'reason' AS withdrawn
 FROM case_now c
 WHERE c.tenant = %(tenant)s AND (c.place_id = %(place_id)s OR (c.device, c.zone_id) = (%(device)s, %(zone_id)s))
-  AND c.opened_s BETWEEN %(at_s)s - 2592000 AND %(at_s)s + 86400 ORDER BY c.opened_s"""
+  AND c.opened_s BETWEEN %(at_s)s - 2592000 AND %(at_s)s + 86400
+  AND coalesce(c.cleared_s, CASE WHEN c.state <> 'open' THEN c.occurred_s END, 'infinity') >= %(at_s)s - %(hold_back_s)s
+ORDER BY abs(c.opened_s - %(at_s)s) LIMIT %(most)s"""
+_MOST_CASES: Final = 100
+"""Around a time, the nearest: a device that reports without an end makes no page without one."""
 
 
 def _cases(
@@ -119,10 +123,11 @@ def _cases(
 ) -> list[Finding]:
     """Was something reported all the same; did it stand for too short a time then; was it taken back?"""
     given = of._asdict() | {"place_id": (zone or {}).get("place_id"), "at_s": at_s}
+    given |= {"hold_back_s": HOLD_BACK_S, "most": _MOST_CASES}
     found = []
     # A time is asked for by the minute, as lists show it: what happened within that minute is meant too.
     until_s = at_s + 60.0 if at_s % 60.0 == 0.0 else at_s
-    for row in ask(connection, _NEAR, given):
+    for row in sorted(ask(connection, _NEAR, given), key=lambda each: each.opened_s):
         facts = row._asdict() | {"tenant": of.tenant}
         rests_on = (Event(row.type, row.event_id, row.ended_s or row.opened_s),)
         ended_s = row.ended_s if row.ended_s is not None else float("inf")

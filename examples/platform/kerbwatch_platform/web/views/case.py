@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 NO_CASE = text(
     "No such case is here. It may have been a test, or its events are still on their way."
 )
+MOST_RECORDS = 100
+MOST_STEPS = 400
+"""Of one part of the story: an event may say of many things that they came or went."""
 SIDE_BY_SIDE = ("begin", "threshold", "after")
 
 
@@ -51,9 +54,11 @@ def case(desk: Desk, request: Request) -> Response:
         row = cases.case(connection, of, now_s=time.time())
         if row is None:
             raise RefusedError(404, NO_CASE)
-        told = story.events(connection, of)
-        pictures = _pictures(picture_of(connection, *of), told)
-        records = records_of(connection, *of)
+        part = story.part(connection, of, _until(request))
+        body = story.newest(connection, of)
+        named = picture_of(connection, *of, most=story.MOST_PICTURES)
+        pictures = _pictures(named, story.pictures(connection, of))
+        records = records_of(connection, *of, most=MOST_RECORDS)
         verdicts = decisions.verdicts(connection, of)
         tickets = decisions.tickets(connection, of)
         alike = cases.alike(connection, row)
@@ -68,15 +73,25 @@ def case(desk: Desk, request: Request) -> Response:
         now=datetime.now(UTC),
         now_s=time.time(),
         row=row,
-        body=next((each.body for each in reversed(told) if each.type.startswith("case.")), {}),
-        steps=story.story(told),
+        body=body,
+        part=part,
+        part_size=story.PART,
+        beginning=[] if part.first is None else story.beginning(part.first),
+        steps=story.story(part.told, part.before),
+        most_steps=MOST_STEPS,
         side=[(role, _of_role(pictures, role)) for role in SIDE_BY_SIDE],
         others=[each for each in pictures if each.picture.role not in SIDE_BY_SIDE],
         pictures=pictures,
+        some={
+            "pictures": len(named) >= story.MOST_PICTURES,
+            "records": len(records) >= MOST_RECORDS,
+            "decisions": max(len(verdicts), len(tickets)) >= decisions.MOST_LINES,
+            "handovers": len(handovers) >= decisions.MOST_LINES,
+        },
         role_of={each.picture.sha256: each.picture.role for each in pictures},
         records=records,
         history=sorted(
-            [(line, decisions.signature_holds(line, key)) for line in verdicts]
+            [(line, decisions.signature_holds(line, key, of)) for line in verdicts]
             + [(line, None) for line in tickets],
             key=lambda each: each[0].at,
             reverse=True,
@@ -92,6 +107,12 @@ def case(desk: Desk, request: Request) -> Response:
         undo_s=decisions.UNDO_S,
         exports=any(getattr(each, "path", "") == "/exports" for each in request.app.routes),
     )
+
+
+def _until(request: Request) -> int | None:
+    """Up to the how-maniest event an address asks for; None: up to the newest."""
+    told = request.query_params.get("until", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
 
 
 def case_of(request: Request) -> cases.CaseId:
@@ -113,12 +134,9 @@ def _kept(
     }
 
 
-def _pictures(named: list[Picture], told: list[story.Told]) -> list[Shown]:
+def _pictures(named: list[Picture], told: list[dict[str, Any]]) -> list[Shown]:
     """Every picture that a manifest or an event of the case names; one that no manifest names yet is awaited."""
-    by_file: dict[str, dict[str, Any]] = {}
-    for each in told:
-        for picture in story.dicts(each.body, "pictures"):
-            by_file.setdefault(str(picture.get("file")), picture)
+    by_file = {str(each.get("file")): each for each in told}
     known = {each.file for each in named}
     awaited = [
         Picture(

@@ -31,6 +31,10 @@ ITSELF = text("A case cannot be a duplicate of itself; nothing was changed.")
 NO_TICKET = text(
     "A ticket number has 1 to 100 characters, all of which can be seen; nothing was changed."
 )
+USED = text(
+    "The number of this decision stands for another one already: another account’s, of another case, or with other "
+    "words. Nothing was changed. Open the case again and decide once more."
+)
 TOO_LATE = text("It is too late to take that back: the device was told. Decide again instead.")
 NO_REASON = text(
     "Say what the picture is needed for; the device records it. Nothing was asked for."
@@ -60,6 +64,8 @@ def verdict(desk: Desk, request: Request) -> Response:
             decided = decisions.judge(connection, key, of, told, account=account)
     except LookupError:
         return _refused(desk, request, 404, NO_CASE)
+    except decisions.UsedError:
+        return _refused(desk, request, 409, USED)
     except ValueError:
         return _refused(desk, request, 400, UNCLEAR)
     label = Names(desk.language(request))("verdict", decided.said)
@@ -80,6 +86,8 @@ def ticket(desk: Desk, request: Request) -> Response:
             decided = decisions.file_under(connection, of, told, account=desk.account(request).name)
     except LookupError:
         return _refused(desk, request, 404, NO_CASE)
+    except decisions.UsedError:
+        return _refused(desk, request, 409, USED)
     except ValueError:
         return _refused(desk, request, 400, NO_TICKET)
     return _done(desk, request, of, decided, decided.said, decision_id)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from starlette.responses import Response
 from starlette.routing import Route
 
 from kerbwatch_platform.exports import ENTITIES, FORMS, export
 from kerbwatch_platform.exports.forms import CLOUDEVENTS
+from kerbwatch_platform.web.file_answer import file_answer, kept_aside
 from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, page
 from kerbwatch_platform.words import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     import psycopg
     from starlette.requests import Request
+    from starlette.responses import Response
 
 WORDS = {
     "reported-matter": text("Reported matters, the six mandatory fields"),
@@ -30,7 +31,7 @@ WORDS = {
     "waste-containers": text("Bins as they are now, for FIWARE"),
     "on-street-parking": text("Bays as they are now, for FIWARE"),
 }
-MOST_LINES = 100_000
+MOST_LINES, MOST_BYTES = 100_000, 500_000_000
 BAD_DAY = text("A day is written like 2026-11-30.")
 TOO_MUCH = text("That is more than one file holds here: choose fewer days.")
 NO_FORM = text("There is no such form.")
@@ -90,20 +91,24 @@ def as_file(desk: Desk, request: Request) -> Response:
         raise RefusedError(404, NO_FORM)
     stretch = _stretch(desk, request)
     desk.note(request, what="exported", detail=f"{form} {request.url.query}"[:200])
-    with desk.connection() as connection:
-        lines: Iterable[str]
-        if form in ENTITIES:
-            found = ENTITIES[form](connection).entities
-            lines = [json.dumps(each, ensure_ascii=False) for each in found]
-        else:
-            lines = list(islice(export(connection, form, *stretch), MOST_LINES + 1))
-    if len(lines) > MOST_LINES:
-        raise RefusedError(413, TOO_MUCH)
-    return Response(
-        "".join(f"{each}\n" for each in lines),
-        media_type="application/x-ndjson; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{form}.jsonl"'},
-    )
+    with ExitStack() as unless_given:
+        file = unless_given.enter_context(kept_aside(desk))
+        with desk.connection() as connection:
+            for number, line in enumerate(_lines(connection, form, stretch), 1):
+                if number > MOST_LINES or file.tell() > MOST_BYTES:
+                    raise RefusedError(413, TOO_MUCH)
+                file.write(f"{line}\n".encode())
+        unless_given.pop_all()
+    return file_answer(file, f"{form}.jsonl", "application/x-ndjson; charset=utf-8")
+
+
+def _lines(
+    connection: psycopg.Connection[Any], form: str, stretch: tuple[datetime, datetime]
+) -> Iterator[str]:
+    if form in ENTITIES:
+        found = ENTITIES[form](connection).entities
+        return (json.dumps(each, ensure_ascii=False) for each in found)
+    return export(connection, form, *stretch)
 
 
 def _stretch(desk: Desk, request: Request) -> tuple[datetime, datetime]:

@@ -13,7 +13,7 @@ from kerbwatch_platform import figures
 from kerbwatch_platform.figures.period import quarter_of
 from kerbwatch_platform.figures.plot import drawable, plot
 from kerbwatch_platform.figures.reach import reach_of
-from kerbwatch_platform.figures.writing import as_csv, cells, headings
+from kerbwatch_platform.figures.writing import cells, headings, table_of
 from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, csv_answer, page
 from kerbwatch_platform.web.kept_figures import KEPT_S
 from kerbwatch_platform.words import text
@@ -83,8 +83,8 @@ def table(desk: Desk, request: Request) -> Response:
     """All of its rows, for a spreadsheet."""
     question, of = _asked(desk, request, _as_of(request))
     desk.log(request, "exported", 200, detail=f"{question.name} {of.name}")
-    text_of = as_csv(desk.language(request), question, _rows(desk, question, of), of)
-    return csv_answer(f"{question.name}-{of.name}.csv", text_of)
+    headed = table_of(desk.language(request), question, _rows(desk, question, of), of)
+    return csv_answer(desk, f"{question.name}-{of.name}.csv", *headed)
 
 
 def _as_of(request: Request) -> datetime:

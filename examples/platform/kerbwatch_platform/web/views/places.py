@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 @page(role=Role.VIEWER)
 def places(desk: Desk, request: Request) -> Response:
-    """Every grid with its units."""
-    now_s = time.time()
+    """A page of the grids with their units."""
+    told, now_s = request.query_params.get("page", ""), time.time()
+    number = int(told) if told.isascii() and told.isdigit() and 0 < len(told) < 7 else 1
     with desk.connection() as connection:
-        found = asked.places(connection, now_s=now_s)
+        found, total = asked.places(connection, page=number, now_s=now_s)
     return desk.show(
         request,
         "places.html",
         names=Names(desk.language(request)),
         moment=moment,
         now_s=now_s,
+        page=number,
+        pages=max(1, -(-total // asked.PAGE_SIZE)),
         grids=[(grid, list(units)) for grid, units in groupby(found, key=lambda each: each.grid)],
         link=lambda grid, unit, decided="all": link(
             cases.Wanted(

@@ -31,6 +31,9 @@ NOT_KNOWN = "-"
 """In an address: those of which it is not known. Nothing: any."""
 _BEST = ("begin", "threshold", "close_up", "plate_view", "after")
 """Which picture stands for a case, as far as it is here: how it began, else what there is."""
+_MOST_PICTURES = 64
+MOST_CHOICES = 200
+"""In a filter; the page of places leads to every grid and unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ def queue(desk: Desk, request: Request) -> Response:
         found=found,
         shown=shown,
         counts=counts,
-        choices=_choices(groups),
+        choices=_choices(groups, wanted),
+        most_choices=MOST_CHOICES,
         states=cases.STATES,
         decided=cases.DECIDED,
         sorts=cases.SORTS,
@@ -113,7 +117,8 @@ def _one_of(those: Sequence[T], told: str | None) -> T:
 
 
 def _picture(connection: psycopg.Connection[Any], row: cases.Row) -> Picture | None:
-    here = [each for each in picture_of(connection, *row.id) if each.content_path is not None]
+    found = picture_of(connection, *row.id, most=_MOST_PICTURES)
+    here = [each for each in found if each.content_path is not None]
     return min(here, key=lambda each: _rank(each.role), default=None)
 
 
@@ -121,14 +126,21 @@ def _rank(role: str) -> int:
     return _BEST.index(role) if role in _BEST else len(_BEST)
 
 
-def _choices(groups: list[cases.Group]) -> dict[str, list[tuple[str, str | None]]]:
-    """What a filter may choose: each value with its words."""
+def _choices(
+    groups: list[cases.Group], wanted: cases.Wanted
+) -> dict[str, list[tuple[str, str | None]]]:
+    """What a filter may choose: each value with its words. What is chosen is among them, however many there are."""
     units = {group.unit or "": group.unit_name for group in groups}
-    return {
+    found: dict[str, list[tuple[str, str | None]]] = {
         "kind": [(kind, None) for kind in sorted({group.kind for group in groups})],
         "unit": sorted(units.items(), key=lambda each: (not each[0], each[1] or "")),
         "grid": [(grid, grid) for grid in sorted({group.grid or "" for group in groups})],
     }
+    for name, offered in found.items():
+        chosen = getattr(wanted, name)
+        beyond = [each for each in offered[MOST_CHOICES:] if each[0] == chosen]
+        found[name] = offered[:MOST_CHOICES] + beyond
+    return found
 
 
 NAV = Nav(text("Cases"), "/", 10, key="q")
