@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kerbwatch_platform import store
 from kerbwatch_platform.web.desk import Desk
 from kerbwatch_platform.web.frame import RefusedError, Role, page
 from kerbwatch_platform.words import text
@@ -50,7 +51,25 @@ def refuses(desk: Desk, request: Request) -> Response:
     raise RefusedError(409, text("There is no such page."))
 
 
+@page(role=Role.VIEWER)
+def asks_long(desk: Desk, request: Request) -> Response:
+    """As a figure of too many days."""
+    with desk.connection() as connection:
+        connection.execute("SELECT pg_sleep(600)")
+    return Response()
+
+
+@page(role=Role.VIEWER)
+def asks_for_what_is_held(desk: Desk, request: Request) -> Response:
+    """As a change of what somebody else changes."""
+    with desk.connection() as connection:
+        connection.execute("UPDATE account SET person = person")
+    return Response()
+
+
 VIEWS = [
+    Route("/asks-long", asks_long),
+    Route("/asks-for-what-is-held", asks_for_what_is_held),
     Route("/breaks", breaks),
     Route("/breaks-waiting", breaks_waiting),
     Route("/asks-wrongly", asks_wrongly),
@@ -64,6 +83,27 @@ def faulty(desk_server: Postgres, tmp_path: Path) -> Iterator[DeskInProcess]:
     made = DeskInProcess(new_desk(desk_server, tmp_path), VIEWS)
     yield made.be(Role.VIEWER)
     made.close()
+
+
+def test_a_page_waits_neither_for_a_question_nor_for_a_lock_without_an_end_and_says_so(
+    desk_server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PAGE", store.Patience(statement_s=2, lock_s=1, idle_s=60))
+    made = DeskInProcess(new_desk(desk_server, tmp_path), VIEWS)
+    try:
+        made.be(Role.VIEWER)
+        with made.running.connect() as other, other.transaction():
+            other.execute("LOCK TABLE account IN SHARE MODE")
+            for path, words in (
+                ("/asks-long", "took longer for this than 2 s"),
+                ("/asks-for-what-is-held", "Somebody else is changing the same"),
+            ):
+                answer = made.get(path)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+                assert words in words_of(answer)
+        assert made.get("/asks-for-what-is-held").status_code == 200
+    finally:
+        made.close()
 
 
 @pytest.mark.parametrize("path", ["/breaks", "/breaks-waiting", "/asks-wrongly"])

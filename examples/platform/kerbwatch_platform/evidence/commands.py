@@ -47,7 +47,7 @@ def uploads(
         raise click.ClickException(
             tell("The settings have no [uploads]: devices send their pictures in pieces.")
         )
-    with store.pool(chosen.database) as pool:
+    with store.pool(chosen.database, store.WORKER) as pool:
         config = served(
             chosen,
             pool,

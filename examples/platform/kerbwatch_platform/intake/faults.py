@@ -6,6 +6,8 @@ import psycopg
 
 _PASSING = frozenset({"08", "28", "3D", "40", "42", "53", "55", "57", "58"})
 """Classes of what is wrong with a database, with its tables, or with the way to it."""
+_IDLE = "25P03"
+"""The database has ended a session that stood still in a transaction: the disk of the pictures may hang."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -13,7 +15,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, psycopg.Error):
         if error.sqlstate is None:  # never came to the server, or the connection broke
             return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return error.sqlstate[:2] in _PASSING
+        return error.sqlstate[:2] in _PASSING or error.sqlstate == _IDLE
     return isinstance(error, OSError)
 
 

@@ -284,7 +284,7 @@ class Worker:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._db is None or self._db.closed:
-            self._db = store.connect(self.settings.database)
+            self._db = store.connect(self.settings.database, store.WORKER)
             self._killers = quarantine.killers(self._db)
             self._gappy |= gaps.noted(self._db)
         return self._db

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
 from kerbwatch_platform.store.upkeep import make_around
@@ -25,32 +27,67 @@ _MIGRATING = 0x6B657262
 """Advisory lock: one migration at a time, however many workers start."""
 
 
-def connect(database: str) -> psycopg.Connection:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """After how many seconds the database ends something by itself; 0: never.
+
+    Attributes:
+        statement_s: A statement.
+        lock_s: Waiting for what somebody else holds.
+        idle_s: A session that does nothing in the middle of a transaction: it keeps locks, and old rows from being
+            cleared away.
+    """
+
+    statement_s: int
+    lock_s: int
+    idle_s: int
+
+    @property
+    def options(self) -> str:
+        """As the server has them."""
+        told = {
+            "statement_timeout": self.statement_s,
+            "lock_timeout": self.lock_s,
+            "idle_in_transaction_session_timeout": self.idle_s,
+        }
+        return " ".join(f"-c {name}={seconds}s" for name, seconds in told.items())
+
+
+PAGE = Patience(statement_s=60, lock_s=10, idle_s=60)
+"""Somebody waits for it: the slowest figure of a city takes half of it on purpose, and no page waits for ever."""
+WORKER = Patience(statement_s=600, lock_s=120, idle_s=600)
+"""What came is held while it waits, and taken again after it: it may take long, and must not stand still unseen."""
+COMMAND = Patience(statement_s=0, lock_s=0, idle_s=3600)
+"""Archives, exports, migrations and what is hourly take as long as they take; a person ends them."""
+_NETWORK = {"connect_timeout": 10, "keepalives_idle": 60, "tcp_user_timeout": 60_000}
+"""Seconds, seconds and milliseconds: a server whose cable was pulled says nothing at all."""
+
+
+def connect(database: str, patience: Patience = COMMAND) -> psycopg.Connection:
     """A connection that commits each statement unless a transaction is opened (``with connection.transaction()``).
 
     Raises:
         psycopg.OperationalError: There is no database, or it does not let us in.
     """
-    return psycopg.connect(database, autocommit=True, options=_OPTIONS)
+    return psycopg.connect(database, **_arguments(database, patience))
 
 
-def pool(database: str, *, most: int = 8, longest_s: int = 0) -> ConnectionPool:
-    """Connections as ``connect`` gives them, ``most`` at once; each is tried before it is lent.
-
-    Args:
-        database: libpq connection string.
-        most: So many connections.
-        longest_s: A statement that takes longer is ended; 0: none is.
-    """
-    options = f"{_OPTIONS} -c statement_timeout={longest_s}s"
+def pool(database: str, patience: Patience, *, most: int = 8) -> ConnectionPool:
+    """Connections as ``connect`` gives them, ``most`` at once; each is tried before it is lent."""
     return ConnectionPool(
         database,
         min_size=1,
         max_size=most,
         open=True,
-        kwargs={"autocommit": True, "options": options},
+        kwargs=_arguments(database, patience),
         check=ConnectionPool.check_connection,
     )
+
+
+def _arguments(database: str, patience: Patience) -> dict[str, Any]:
+    chosen = conninfo_to_dict(database)
+    network = {name: value for name, value in _NETWORK.items() if name not in chosen}
+    return {"autocommit": True, "options": f"{_OPTIONS} {patience.options}"} | network
 
 
 def migrate(connection: psycopg.Connection) -> None:

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 DATABASE_S = 5.0
 """How long a page waits for a connection."""
-LONGEST_S = 60
-"""A page whose question takes longer has gone wrong; it is ended, and its connection is there for others again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ class Desk:
         self.figures = KeptFigures()
         self._nav = nav
         self._rendering = Rendering(settings.time_zone)
-        self._pool = store.pool(settings.database, longest_s=LONGEST_S)
+        self._pool = store.pool(settings.database, store.PAGE)
 
     def close(self) -> None:
         """Let the database go."""

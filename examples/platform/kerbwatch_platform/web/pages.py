@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from kerbwatch_platform import store
 from kerbwatch_platform.web import limiting, sessions
 from kerbwatch_platform.web.desk import (
     Desk,
@@ -55,6 +56,13 @@ NOT_THIS_WAY = text("The desk does not know this kind of request.")
 TOO_LARGE = text("What was sent is larger than the desk takes; nothing was changed.")
 TOO_SLOW = text("What was sent did not come whole in time; nothing was changed.")
 NO_DATABASE = text("The database does not answer. What you see is not lost; try again in a moment.")
+TOO_LONG = text(
+    "The database took longer for this than {seconds} s, and was stopped. Ask for less, such as fewer days, or try again "
+    "in a moment."
+)
+HELD = text(
+    "Somebody else is changing the same at this moment; nothing was changed. Try again in a moment."
+)
 FAILED = text(
     "Something went wrong in the desk. Tell whoever runs it this number; the log has the rest under it: {reference}"
 )
@@ -145,7 +153,11 @@ def _told(error: Exception) -> tuple[int, str, dict[str, object], int]:
         return error.status, _BY_STATUS[error.status], {}, 0
     if isinstance(error, HTTPException):
         return error.status_code, _BY_STATUS.get(error.status_code, BAD_FORM), {}, 0
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return 503, TOO_LONG, {"seconds": store.PAGE.statement_s}, 5
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return 503, HELD, {}, 5
+    if isinstance(error, psycopg.OperationalError | psycopg.errors.IdleInTransactionSessionTimeout):
         return 503, NO_DATABASE, {}, 5
     return 500, FAILED, {}, 0
 
