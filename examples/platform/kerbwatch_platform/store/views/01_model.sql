@@ -10,17 +10,23 @@ SELECT b.tenant, b.device, b.event_id, n.epoch, n.sequence, b.because, b.predece
   b.occurred_s
 FROM typed_birth b JOIN numbered n ON (n.tenant, n.device, n.event_id) = (b.tenant, b.device, b.event_id);
 
--- What is settled, as stretches without a gap; each epoch begins with the stretch from 0, which is what the receipts
--- have reached: no question counts from 1 again.
+-- What is settled, as stretches without a gap; each epoch begins with the stretch from 0. What the receipts have found
+-- is not counted again, and what is not among it is looked up gap by gap (OFFSET 0), epoch by epoch.
 CREATE VIEW stretch AS
 WITH known AS (
   SELECT tenant, device, epoch, 0::bigint AS first, through AS last FROM receipted
-  UNION ALL SELECT n.tenant, n.device, n.epoch, n.sequence, n.sequence
-    FROM receipted r JOIN numbered n USING (tenant, device, epoch) WHERE n.sequence > r.through
+  UNION ALL SELECT r.tenant, r.device, r.epoch, lower(kept), upper(kept) - 1
+    FROM receipted r CROSS JOIN LATERAL unnest(r.stretches) AS kept
+  UNION ALL SELECT r.tenant, r.device, r.epoch, n.number, n.number
+    FROM receipted r CROSS JOIN LATERAL unnest(unsettled(r.through, r.stretches)) AS gap
+    CROSS JOIN LATERAL (
+      SELECT n.sequence FROM numbered n WHERE (n.tenant, n.device, n.epoch) = (r.tenant, r.device, r.epoch)
+        AND n.sequence >= lower(gap) AND n.sequence < upper(gap)
+      UNION ALL SELECT f.sequence FROM refused f WHERE (f.tenant, f.device, f.epoch) = (r.tenant, r.device, r.epoch)
+        AND f.sequence >= lower(gap) AND f.sequence < upper(gap)
+      OFFSET 0) AS n(number)
   UNION ALL SELECT l.tenant, l.device, l.epoch, l.first, l.last
     FROM receipted r JOIN lost l USING (tenant, device, epoch) WHERE l.last > r.through
-  UNION ALL SELECT f.tenant, f.device, f.epoch, f.sequence, f.sequence
-    FROM receipted r JOIN refused f USING (tenant, device, epoch) WHERE f.sequence > r.through
   UNION ALL SELECT tenant, device, predecessor, 0, 0 FROM birth
     WHERE predecessor IS NOT NULL AND predecessor <> epoch
 ), reached AS (
