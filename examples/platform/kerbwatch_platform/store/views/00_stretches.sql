@@ -6,3 +6,6 @@ ALTER TABLE receipted ADD COLUMN IF NOT EXISTS stretches int8multirange NOT NULL
 CREATE OR REPLACE FUNCTION unsettled(through bigint, stretches int8multirange) RETURNS int8multirange
 LANGUAGE sql IMMUTABLE AS $$
   SELECT int8multirange(int8range(through + 1, 9223372036854775807)) - stretches $$;
+
+-- Which case an event says the newest of: the queue comes from the event.
+CREATE INDEX IF NOT EXISTS newest_case_event ON newest_case (tenant, device, event_id);
