@@ -17,6 +17,7 @@ from agent.protocol.downlink import Receipt
 from agent.protocol.events import Message
 from agent.protocol.examples import examples
 from tests.support import compatibility, next_versions
+from tests.support.contract_schemas import contract_schema
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_whatever_a_later_version_of_the_device_sends_is_taken_in_and_kept() -> 
 @pytest.mark.slow
 def test_what_is_made_of_the_models_is_a_minor_version_that_this_one_did_not_know() -> None:
     """Else the table would say nothing: a writer's schema refuses each of them."""
-    strict = jsonschema.Draft202012Validator(schemas.schema("message"))
+    strict = jsonschema.Draft202012Validator(contract_schema("message"))
     made = next_versions.next_minor_messages()
     assert [name for name, document in made.items() if strict.is_valid(document)] == []
     assert {name.partition(" ")[0] for name in made} == {"a", "fields"}
@@ -98,9 +99,9 @@ def test_a_platform_of_a_later_minor_version_takes_in_what_this_one_sends() -> N
 
 @pytest.mark.parametrize("name", ["state-online", "answer", "receipt"])
 def test_what_else_travels_is_read_as_tolerantly(name: str) -> None:
-    reader = jsonschema.Draft202012Validator(schemas.schema(of_kind(name), "reader"))
+    reader = jsonschema.Draft202012Validator(contract_schema(of_kind(name), "reader"))
     document = next_versions.next_minor_of(name)
-    assert not jsonschema.Draft202012Validator(schemas.schema(of_kind(name))).is_valid(document)
+    assert not jsonschema.Draft202012Validator(contract_schema(of_kind(name))).is_valid(document)
     reader.validate(document)
     reader.validate(document | {"contract": 3})
 
@@ -110,7 +111,7 @@ def test_what_else_travels_is_read_as_tolerantly(name: str) -> None:
 def test_no_event_of_any_version_is_taken_in_without_what_identifies_it(
     missing: str, version: str
 ) -> None:
-    reader = jsonschema.Draft202012Validator(schemas.schema("message", "reader"))
+    reader = jsonschema.Draft202012Validator(contract_schema("message", "reader"))
     document = dict(next(iter(compatibility.messages_of()[version].values())))
     events = [
         {name: value for name, value in event.items() if name != missing}
@@ -124,7 +125,7 @@ def test_no_event_of_any_version_is_taken_in_without_what_identifies_it(
 )
 def test_an_event_of_a_known_type_is_read_whole(wrong: dict[str, Any]) -> None:
     (event, *_) = examples()["message-live"]["events"]
-    for dialect in (schemas.schema("event", "reader"),):
+    for dialect in (contract_schema("event", "reader"),):
         reader = jsonschema.Draft202012Validator(dialect)
         assert reader.is_valid(event)
         assert not reader.is_valid(event | wrong)
@@ -137,7 +138,7 @@ def test_the_changelog_names_every_type_command_and_field_of_a_case_that_is_new(
     events = [
         event for told in compatibility.messages_of()["1.5"].values() for event in told["events"]
     ]
-    types = schemas.schema("event")["discriminator"]["mapping"].keys()
+    types = contract_schema("event")["discriminator"]["mapping"].keys()
     names = set(types) - {each["type"] for each in events} | set(map(name_of, COMMANDS))
     cases = [set(each["body"]) for each in events if each["type"].startswith("case.")]
     new = {each for each in names if f"`{each}`" not in former}
@@ -169,9 +170,9 @@ def published(made: Path) -> list[Path]:
 
 def test_a_later_platform_may_say_more_of_what_it_refuses() -> None:
     told = examples()["receipt"] | {"refused": [[4, 4, "no_such_tenant", {"see": "示例"}]]}
-    assert not jsonschema.Draft202012Validator(schemas.schema("receipt", "writer")).is_valid(told)
-    assert jsonschema.Draft202012Validator(schemas.schema("receipt", "reader")).is_valid(told)
-    older = schemas.draft_07(schemas.schema("receipt", "reader"))
+    assert not jsonschema.Draft202012Validator(contract_schema("receipt", "writer")).is_valid(told)
+    assert jsonschema.Draft202012Validator(contract_schema("receipt", "reader")).is_valid(told)
+    older = schemas.draft_07(contract_schema("receipt", "reader"))
     assert jsonschema.Draft7Validator(older).is_valid(told)
     assert Receipt.model_validate(told).refused == ((4, 4, "no_such_tenant"),)
 
@@ -228,7 +229,7 @@ def test_this_version_takes_in_what_a_published_one_sends(made: Path) -> None:
             elif kind == "command":
                 TypeAdapter(commands.published()).validate_json(path.read_text(encoding="utf-8"))
             else:
-                reader = jsonschema.Draft202012Validator(schemas.schema(kind, "reader"))
+                reader = jsonschema.Draft202012Validator(contract_schema(kind, "reader"))
                 reader.validate(read(path))
 
 

@@ -51,8 +51,9 @@ COLUMNS = (
 )
 
 
+@functools.cache
 def messages_of() -> dict[str, Documents]:
-    """Messages by the version that wrote them."""
+    """Messages by the version that wrote them: to be read, not to be changed."""
     present = {name: each for name, each in examples().items() if name.startswith("message-")}
     return {
         "1.5": _read(FIRST),

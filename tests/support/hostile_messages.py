@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gzip
 import json
 import zlib
@@ -22,6 +23,7 @@ def changed(**fields: Any) -> str:
     return json.dumps(document)
 
 
+@functools.cache
 def bomb() -> bytes:
     """16 MB of blanks and more, from some ten thousand bytes, and packed once more."""
     packing = zlib.compressobj(wbits=31)
