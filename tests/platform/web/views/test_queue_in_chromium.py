@@ -79,6 +79,11 @@ def at_the_queue(
         yield page
 
 
+def stop_the_clock(page: Page) -> None:
+    """On the page it stays now, and its timers go on: however slow we are, a decision can still be taken back."""
+    page.clock.set_fixed_time(datetime.now(UTC))
+
+
 def test_a_reviewer_goes_through_the_queue_by_keyboard_alone(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
@@ -161,6 +166,7 @@ def test_a_decision_is_taken_back_before_the_device_is_told(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
+        stop_the_clock(page)
         press(page, "f")
         expect(page.locator("#decided")).to_contain_text("秒后通知设备")
         press(page, "z")
@@ -251,6 +257,7 @@ def test_what_was_sent_meanwhile_is_not_taken_back_and_that_is_said(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
+        stop_the_clock(page)
         press(page, "v")
         expect(page.locator("#decided")).to_contain_text("属实")
         desk.sql("UPDATE outgoing SET sent_at = now() WHERE device = %s", street.cases[0].device)
@@ -331,6 +338,7 @@ def test_a_clerk_with_a_phone_decides_by_touch(
             box = button.bounding_box()
             assert box is not None
             assert box["height"] >= HEIGHT_OF_A_FINGER_PX
+        stop_the_clock(page)
         row(page, 1).locator(".picture").tap()
         selected(page, 1)
         page.locator("[data-do=valid]").tap()
