@@ -28,7 +28,7 @@ from drivers.cameras import CameraError, Frame, Picture, synthetic
 from drivers.cameras._recorded import fitted, luma_of
 from tests.support.assembled_site import events_of, frames_of, parts_of
 from tests.support.crossing import camera, crossing
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 SECRET = "rtsp://admin:hunter2@192.0.2.7/live"
 
@@ -249,4 +249,4 @@ def test_a_driver_that_fails_in_a_way_of_its_own_costs_its_camera_alone(
         assert "hunter2" not in reader.state
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_S)

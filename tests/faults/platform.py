@@ -22,6 +22,7 @@ from agent.protocol.events import CaseEvent, LossEvent, Message
 from agent.protocol.signed import report_of
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import PREFIX
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -117,7 +118,7 @@ class Storing:
         lasting.SessionExpiryInterval = 3600
         client.connect("127.0.0.1", self._port, clean_start=False, properties=lasting)
         client.loop_start()
-        if not subscribed.wait(20):
+        if not subscribed.wait(PATIENCE_S):
             raise RuntimeError("the platform could not subscribe")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -125,7 +126,7 @@ class Storing:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -27,6 +27,7 @@ from provisioning.page.root_verbs import AGENT, PAGE, VERBS, Requester, serve
 from provisioning.page.setup import CABLE_ADDRESS, POINT_ADDRESS
 from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_S
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are root's")
 
@@ -137,7 +138,7 @@ def test_a_laptop_gets_an_address_no_way_out_and_only_the_probes_names(
         assert struct.unpack("!H", other[6:8]) == (0,)
     finally:
         leases.terminate()
-        leases.wait(20)
+        leases.wait(PATIENCE_S)
     subprocess.run(inside(device, *reach, "down"), check=True, env=environment)
     assert CABLE_ADDRESS not in run(*inside(device, "ip", "-4", "-o", "address", "show"))
 

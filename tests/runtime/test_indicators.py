@@ -42,7 +42,7 @@ from tests.support.broker import Broker
 from tests.support.paths import DOCS
 from tests.support.red_bike_model import write_model
 from tests.support.sites import site_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 situations = st.builds(
     Situation,
@@ -203,7 +203,7 @@ class Rehearsal:
 
     def __exit__(self, *_: object) -> None:
         self.workers.stop.set()
-        self.workers.join(10)
+        self.workers.join(PATIENCE_S)
         self.signals.close()
 
 
@@ -331,7 +331,7 @@ def test_the_light_stays_on_when_a_fault_ends_the_run_until_the_pins_are_release
         light, fan = device.pin(17), device.pin(12)
         wait_until(lambda: fan.state)
         device.workers.start("part", broken)
-        device.workers.join(10)
+        device.workers.join(PATIENCE_S)
         assert not device.workers.running("signals")
         assert (light.state, fan.state) == (True, False)
     assert not light.state
@@ -343,7 +343,7 @@ def test_a_run_that_ends_as_planned_leaves_the_light_off() -> None:
         light = device.pin(17)
         wait_until(lambda: light.state)
         device.workers.stop.set()
-        device.workers.join(10)
+        device.workers.join(PATIENCE_S)
         assert not light.state
 
 

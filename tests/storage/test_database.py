@@ -25,6 +25,7 @@ from agent.storage.database_file import READABLE_FROM, SCHEMA
 from agent.storage.errors import StorageError
 from agent.storage.state_table import load_state, save_state
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def test_who_writes_at_the_same_time_shares_a_commit(database: Database) -> None
     commits: list[None] = []
     database.on_commit(lambda: commits.append(None))
     go_on = threading.Event()
-    first = database.write(lambda _: go_on.wait(10))
+    first = database.write(lambda _: go_on.wait(PATIENCE_S))
     futures = [database.write(partial(save_state, name=f"s{i}", value="x")) for i in range(100)]
     assert not any(future.done() for future in futures)
     go_on.set()
@@ -123,7 +124,7 @@ def test_a_fault_in_one_piece_of_work_undoes_that_piece_only(database: Database)
         raise LookupError("no such zone")
 
     go_on = threading.Event()
-    database.write(lambda _: go_on.wait(10))
+    database.write(lambda _: go_on.wait(PATIENCE_S))
     before = database.write(lambda connection: save_state(connection, "before", "kept"))
     faulty = database.write(fails)
     after = database.write(lambda connection: save_state(connection, "after", "kept"))
@@ -140,8 +141,8 @@ def test_work_that_commits_by_itself_costs_its_group_an_error_and_nobody_an_answ
     database: Database,
 ) -> None:
     with pytest.raises(StorageError):
-        database.write(lambda connection: connection.commit()).result(10)
-    database.write(lambda connection: save_state(connection, "next", "kept")).result(10)
+        database.write(lambda connection: connection.commit()).result(PATIENCE_S)
+    database.write(lambda connection: save_state(connection, "next", "kept")).result(PATIENCE_S)
     assert state(database, "next") == "kept"
 
 
@@ -151,10 +152,10 @@ def test_readers_cannot_write_and_see_only_what_was_committed(database: Database
     def slow(connection: sqlite3.Connection) -> None:
         save_state(connection, "slow", "x")
         written.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
 
     future = database.write(slow)
-    assert written.wait(10)
+    assert written.wait(PATIENCE_S)
     assert state(database, "slow") is None
     go_on.set()
     future.result()
@@ -172,11 +173,11 @@ def test_a_full_disk_is_an_error_and_passes(database: Database) -> None:
 
     database.write(lambda connection: limit(connection, 40)).result()
     with pytest.raises(StorageError, match="full") as caught:
-        database.write(fill).result(10)
+        database.write(fill).result(PATIENCE_S)
     assert caught.value.full
     assert caught.value.path == database.path
-    database.write(lambda connection: limit(connection, 4000)).result(10)
-    database.write(fill).result(10)
+    database.write(lambda connection: limit(connection, 4000)).result(PATIENCE_S)
+    database.write(fill).result(PATIENCE_S)
     assert state(database, "large") is not None
 
 
@@ -199,16 +200,16 @@ def test_if_the_writer_ends_nobody_is_left_waiting(tmp_path: Path) -> None:
 
     def slow(_: sqlite3.Connection) -> None:
         running.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
 
     database.on_commit(fault)
     database.write(slow)
-    assert running.wait(10)
-    later = [database.write(lambda _: go_on.wait(10)) for _ in range(3)]
+    assert running.wait(PATIENCE_S)
+    later = [database.write(lambda _: go_on.wait(PATIENCE_S)) for _ in range(3)]
     go_on.set()
     database.close()
     for future in later:
-        assert isinstance(future.exception(10), StorageError)
+        assert isinstance(future.exception(PATIENCE_S), StorageError)
     with pytest.raises(StorageError):
         database.write(lambda _: None)
 

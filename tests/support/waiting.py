@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 240) -> None:
+PATIENCE_S = 240.0
+"""So long is waited for what is bound to happen: for one that hangs, and never for one that is slow."""
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Wait for something that is bound to happen; how long it takes decides nothing."""
     until_s = time.monotonic() + timeout_s
     while not condition():

@@ -36,7 +36,7 @@ from drivers.temperature import processor_c
 from drivers.testing import FakeClock
 from tests.support.gauges import as_in_the_example
 from tests.support.outboxes import open_outbox
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +262,7 @@ def test_it_beats_until_it_is_told_to_stop(device: Device) -> None:
         wait_until(lambda: len(device.told()) >= expected)  # noqa: B023
         device.shows["open_cases"] += 1
     stop.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
