@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from kerbwatch_platform.local import demo
 from kerbwatch_platform.settings import Settings
 
 from agent.config.loading import load
+from agent.config.plausibility import platform, points
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -61,10 +63,21 @@ def test_its_zones_are_told_apart_by_what_is_plainly_an_example(tmp_path: Path) 
     assert len({each.name.zh for each in zones if each.name}) == len(zones)
     assert len({each.name.en for each in zones if each.name}) == len(zones)
     for each in zones:
-        assert (each.grid_code or "").startswith("EXAMPLE")
+        assert re.fullmatch(r"340202XXXXXX[0-9]{3}", each.grid_code or "")
+        assert "虚构" in (each.address or "")
         assert (each.responsible_unit or "").startswith("示例")
         assert (each.responsible_unit_id or "").startswith("example-")
     assert len({each.grid_code for each in zones}) == 2
+
+
+@pytest.mark.usefixtures("device")
+def test_nothing_that_a_platform_wants_of_a_site_is_missing_or_implausible(tmp_path: Path) -> None:
+    site = load(tmp_path / "demo")
+    assert list(points.remarks(site)) == []
+    # What the law asks for is not made up, not even for a drawing.
+    [lacking] = platform.missing(site)
+    assert lacking.what.startswith("[legal]")
+    assert all(each.coordinates for each in site.zones)
 
 
 def test_a_platform_that_was_installed_without_the_tree_says_that_it_has_none(

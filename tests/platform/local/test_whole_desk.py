@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.exports.fiware import on_street_parking, waste_containers
 from kerbwatch_platform.local.errors import DeskError
 from kerbwatch_platform.local.postgresql_programs import programs
 from kerbwatch_platform.web.queries.cases import CaseId
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
+BEGUN = (
+    "SELECT 1 FROM evidence_named n JOIN evidence_file f USING (tenant, device, sha256)"
+    " WHERE n.role = 'begin' AND f.state = 'verified'"
+)
+"""A picture of how a case began is here: devices send it when they are asked for it, and not before."""
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/first/\S+")
 
 
@@ -112,6 +118,10 @@ def test_cases_with_redacted_pictures_are_there_and_stay_and_nothing_is_left_run
         assert httpx.get(link).status_code == 200
         wait_until(lambda: running.ask("SELECT 1 FROM case_now LIMIT 1"), 600)
         wait_until(lambda: running.ask("SELECT 1 FROM evidence_file WHERE kind = 'picture'"), 600)
+        wait_until(lambda: running.ask(BEGUN), 600)
+        with closing(psycopg.connect(running.database)) as connection:
+            assert [each["name"]["value"] for each in waste_containers(connection).entities]
+            assert [each["name"]["value"] for each in on_street_parking(connection).entities]
         cases = {case_id for (case_id,) in running.ask("SELECT case_id FROM case_now")}
         assert running.end() == 0
     wait_until(lambda: not pids(place))

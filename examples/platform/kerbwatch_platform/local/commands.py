@@ -68,4 +68,16 @@ def migrate(chosen: settings.Settings) -> None:
         store.migrate(connection)
 
 
-COMMANDS: list[click.Command] = [desk, hourly, migrate]
+@click.command("demo-pictures", hidden=True)
+@click.argument("tenant")
+@click.argument("device")
+@settings.passed
+def demo_pictures(chosen: settings.Settings, tenant: str, device: str) -> None:
+    """Ask the desk's own device for pictures that do not come by themselves."""
+    from kerbwatch_platform.local.demo_pictures import run  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    run(chosen, tenant, device)
+
+
+COMMANDS: list[click.Command] = [desk, hourly, migrate, demo_pictures]

@@ -45,16 +45,25 @@ role = "{role}"
 key_file = {key}
 """
 _ROLES = ("reviewer", "evidence")
-_PLACES = {
-    "pavement": ("示例人行道", "Example pavement", "1", "1"),
-    "bay": ("示例非机动车停放区", "Example cycle bay", "1", "1"),
-    "no-vending": ("示例摊贩禁设区", "Example no-vending area", "2", "2"),
-    "bin-1": ("示例垃圾箱 1", "Example bin 1", "2", "3"),
-}
-"""What tells the street's zones apart: their names, and the numbers of an example grid and an example unit.
-
-No city has them: a grid's code begins with the six digits of a division.
+_SITE = 'codes_profile = "gbt-47678-5"'
+_CITY = """\
+# Made up like the street itself, and as a real site's are written; a real site has them from the city and the
+# surveyor. 340202 is the division in which the made-up address lies; XXXXXX stands where street and community would.
+division_code = "340202"
+grid_code = "340202XXXXXX001"
+department_code = "1"
+department_name = "示例主管部门"
+sla_s = 45
+coordinates = { longitude = 118.37, latitude = 31.35, crs = "CGCS2000" }
 """
+_PLACES = {
+    "pavement": ("示例人行道", "Example pavement", "1", "1", (118.37004, 31.35002)),
+    "bay": ("示例非机动车停放区", "Example cycle bay", "1", "1", (118.36996, 31.35001)),
+    "no-vending": ("示例禁止经营区", "Example no-vending area", "2", "2", (118.37006, 31.35003)),
+    "bin-1": ("示例垃圾箱 1", "Example bin 1", "2", "3", (118.37001, 31.35005)),
+}
+"""What tells the street's zones apart: their names, the numbers of a made-up grid and an example unit, and where a
+drawing would lie if it lay anywhere: longitude and latitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,9 @@ def device(tree: Path, folder: Path, settings: Settings, port: int, public_key: 
     folder.mkdir(mode=0o700, exist_ok=True)
     street = tree / _STREET
     text = (street / "site.toml").read_text(encoding="utf-8")
-    if _CLIP not in text:
-        raise ValueError(f"{street}/site.toml has no line {_CLIP}")
+    for line in (_CLIP, _SITE):
+        if line not in text:
+            raise ValueError(f"{street}/site.toml has no line {line}")
     site = tomllib.loads(text)["site"]
     login = f"{site['tenant']}/{site['device_id']}"
     facts = {
@@ -100,6 +110,7 @@ def device(tree: Path, folder: Path, settings: Settings, port: int, public_key: 
     clip = json.dumps(str(street / "clip.mp4"), ensure_ascii=False)
     (folder / "desk.pub").write_text(public_key, encoding="ascii")
     key = json.dumps(str(folder / "desk.pub"), ensure_ascii=False)
+    text = text.replace(_SITE, f"{_SITE}\n{_CITY}")
     text = text.replace(_CLIP, _SHOWN.format(clip=clip)) + _MORE.format(port=port, **quoted)
     text += "".join(_AUTHORITY.format(role=role, key=key) for role in _ROLES)
     (folder / "site.toml").write_text(text, encoding="utf-8")
@@ -116,10 +127,12 @@ def _filed(zone_id: str) -> dict[str, object]:
     """What an example city files of a zone; nothing of one that has no name here."""
     if zone_id not in _PLACES:
         return {}
-    zh, en, grid, unit = _PLACES[zone_id]
+    zh, en, grid, unit, (longitude, latitude) = _PLACES[zone_id]
     return {
         "name": {"zh": zh, "en": en},
-        "grid_code": f"EXAMPLEGRID{grid:0>4}",
+        "address": f"{zh}（渲染街景，非真实地点；坐标和单元网格码均为虚构）",
+        "grid_code": f"340202XXXXXX{grid:0>3}",
         "responsible_unit": f"示例责任单位 {unit}",
         "responsible_unit_id": f"example-unit-{unit}",
+        "coordinates": {"longitude": longitude, "latitude": latitude, "crs": "CGCS2000"},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
 
 WEB, HOURLY, UPLOADS, WEBHOOKS = "web", "hourly", "uploads", "webhooks"
+PICTURES = "demo-pictures"
 _MIGRATES_WITHIN_S = 600
 
 
@@ -49,36 +51,60 @@ def keep_desk(path: Path, port: int | None, *, with_demo: bool) -> None:
 def _start(
     running: Supervisor, folder: Folder, database: Cluster, settings: Settings, *, with_demo: bool
 ) -> None:
+    steps = _Steps()
     running.start(database.program)
-    running.wait_until(database.ready, postgres.NAME, 120)
-    _run(folder, tell("The tables could not be made"), "migrate")
-    key = signing.public_pem(signing.key(settings.signing_key_file))
     port = urlsplit(settings.broker).port or 0
     mosquitto = broker.mosquitto(folder.broker, port)
-    source = demo.tree() if with_demo else None
-    device = demo.device(source, folder.demo, settings, port, key) if source else None
+    device = _demo_device(folder, settings, port) if with_demo else None
     passwords = {broker.PLATFORM: broker.password_in(settings.broker)}
     if device is not None:
         passwords[device.login] = device.password
     mosquitto.prepare(settings.prefix, passwords)
     running.start(mosquitto.program)
+    running.wait_until(database.ready, postgres.NAME, 120)
     running.wait_until(lambda: _listens(port), broker.NAME)
+    steps.took(tell("database and broker"))
+    _run(folder, tell("The tables could not be made"), "migrate")
+    steps.took(tell("tables"))
     for number in range(1, settings.workers + 1):
         name = f"worker-{number}"
         running.start(Program(name, _command(folder, "work", "--name", name)))
+    if device is not None:
+        running.start(device.program)
     running.start(Program(WEB, _command(folder, "web")))
     running.wait_until(lambda: _listens(settings.web.port), WEB)
+    link = _run(folder, tell("There is no first link"), "account", "first-link")
+    steps.took(tell("pages"))
+    _welcome(folder, settings, link)
     running.start(Program(HOURLY, _command(folder, "hourly")))
     for name, wanted in ((UPLOADS, settings.uploads), (WEBHOOKS, settings.webhooks)):
         if wanted:
             running.start(Program(name, _command(folder, name)))
     if device is not None:
-        running.start(device.program)
-    _welcome(
-        folder, settings, _run(folder, tell("There is no first link"), "account", "first-link")
-    )
-    if with_demo and device is None:
+        running.start(Program(PICTURES, _command(folder, PICTURES, *device.login.split("/"))))
+    elif with_demo:
         _say(tell("Without the source tree there is no device to look at: connect your own."))
+
+
+def _demo_device(folder: Folder, settings: Settings, port: int) -> demo.Device | None:
+    source = demo.tree()
+    if source is None:
+        return None
+    key = signing.public_pem(signing.key(settings.signing_key_file))
+    return demo.device(source, folder.demo, settings, port, key)
+
+
+class _Steps:
+    """Says how long each step took."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+
+    def took(self, what: str) -> None:
+        """Say it of the one that ends now."""
+        now_s = time.monotonic()
+        _say(f"-- {what}: {now_s - self._began_s:.0f} s")
+        self._began_s = now_s
 
 
 def _welcome(folder: Folder, settings: Settings, link: str) -> None:
