@@ -16,8 +16,12 @@ def told(command, name):
     for each in command.params:
         if isinstance(each, click.Option) and not each.hidden and each.help and each.name != "version":
             print(f"{name} {each.opts[0]}: {each.help}".replace(chr(10), " "))
-    for each, below in getattr(command, "commands", {}).items():
-        told(below, f"{name} {each}")
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for each in command.list_commands(context):
+            below = command.get_command(context, each)
+            if not below.hidden:
+                told(below, f"{name} {each}")
 
 told(main, "platform")
 """

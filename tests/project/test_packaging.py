@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import distributions
+from importlib.metadata import distributions, requires
 from pathlib import Path
 
 import pytest
@@ -109,6 +109,34 @@ def test_a_lock_is_in_step_with_the_project(lock: str, extras: list[str]) -> Non
 def test_what_is_developed_with_is_what_runs(lock: str) -> None:
     theirs, everything = pinned(lock), pinned("requirements-dev.lock")
     assert {name: everything.get(name) for name in theirs} == theirs
+
+
+def test_demo_and_desk_install_what_runs_and_all_that_this_needs() -> None:
+    code = "source .ci/environment.sh; only_shown"
+    told = subprocess.run(
+        ["bash", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = told.stdout.splitlines()
+    versions = {pin["name"]: pin["version"] for line in lines if (pin := _PIN.match(line))}
+    assert not versions.keys() & {"mypy", "ruff", "pytest", "playwright", "onnx", "babel"}
+    everything = pinned("requirements-dev.lock")
+    assert all(Version(version) in everything[name] for name, version in versions.items())
+    hashes = [line for line in lines if _HASH.match(line)]
+    assert len(hashes) + len(versions) == len(lines)
+    wanted = {
+        canonicalize_name(Requirement(each).name)
+        for extra in ("device", "platform", "demo")
+        for each in project()[extra]
+    }
+    for name in versions:
+        if name in {"colorama", "pycparser"}:
+            continue  # of other systems, or of what is built here
+        for line in requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                wanted.add(canonicalize_name(needed.name))
+    there = versions.keys() | {"pip"}  # an environment has it
+    assert wanted - there == set()
 
 
 def test_what_only_a_pi_or_a_trainer_needs_stays_out_of_the_locks() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,32 @@ import click
 from kerbwatch_platform.settings import PATH, SettingsError
 from kerbwatch_platform.words.spoken import tell
 
-ROOMS = ("local", "web", "intake", "figures", "exports", "evidence", "store", "transports")
-"""A room's ``commands.py`` has ``COMMANDS``, if there is such a file."""
+COMMANDS = {
+    "local": ("desk", "hourly", "migrate", "demo-pictures"),
+    "web": ("web", "account"),
+    "intake": ("work", "replay", "quarantine"),
+    "figures": ("figures", "archive"),
+    "exports": ("export", "webhooks", "hotline-stand-in"),
+    "evidence": ("uploads", "check-evidence", "signing-key", "verify-handover", "take-packet"),
+}
+"""Room → its commands, as ``COMMANDS`` of its ``commands.py`` has them: a command loads its own room alone."""
 REFUSED = 3
 """Exit code: the settings were refused."""
 
 
 class _Platform(click.Group):
-    """Says what is wrong with the settings in words."""
+    """Loads the room of the command that is called, and says what is wrong with the settings in words."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        return sorted(name for names in COMMANDS.values() for name in names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for room, names in COMMANDS.items():
+            if cmd_name in names:
+                module = import_module(f"kerbwatch_platform.{room}.commands")
+                found: list[click.Command] = module.COMMANDS
+                return next(each for each in found if each.name == cmd_name)
+        return None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -51,14 +68,3 @@ class _Platform(click.Group):
 def main(context: click.Context, settings: Path) -> None:
     """Hold the commands together."""
     context.obj = settings
-
-
-def _collect() -> None:
-    for room in ROOMS:
-        name = f"kerbwatch_platform.{room}.commands"
-        if find_spec(name) is not None:
-            for command in import_module(name).COMMANDS:
-                main.add_command(command)
-
-
-_collect()

@@ -11,10 +11,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from kerbwatch_platform.figures.making import ALL, minutes_per_hour
 from kerbwatch_platform.figures.reach import reach_of
 from kerbwatch_platform.figures.writing import WEEKDAYS, cell
@@ -51,6 +47,10 @@ def drawable(question: Question, rows: list[Row]) -> bool:
 
 def plot(language: Language, question: Question, rows: list[Row], of: Period) -> bytes:
     """SVG of a figure."""
+    # A second of a processor: whoever starts the desk need not wait for it.
+    from matplotlib import rc_context  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     draw = _DRAWN[question.name]
     with rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -124,6 +124,8 @@ def _sanitation(plot: _Plot, rows: list[Row]) -> None:
 
 
 def _overflows(plot: _Plot, rows: list[Row]) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     took = [row["took_minutes"] for row in rows if row["took_minutes"] is not None]
     plot.axes.hist(took, bins=24, color=_SOFT, edgecolor=_INK)
     plot.axes.set_xlabel(plot.heading("took_minutes"))

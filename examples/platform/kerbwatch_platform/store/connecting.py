@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
@@ -95,6 +92,11 @@ def migrate(connection: psycopg.Connection) -> None:
 
     Nothing happens where that is done already. Then the months around now get their partitions.
     """
+    # Half of what any command of ours would load, and one alone needs it.
+    import sqlalchemy  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     told = connection.info
     database = make_conninfo(
         "", **told.get_parameters(), **({"password": told.password} if told.password else {})
