@@ -107,8 +107,8 @@ def _values(name: str, columns: str, rows: Iterable[tuple[str | int, ...]]) -> s
 
 
 def _slots(name: str) -> str:
-    """The quarters of an hour of each piece."""
+    """The quarters of an hour of each piece; written down once, or all that was seen would be gone through for each."""
     return (
-        f"{name}_slot AS (SELECT p.*, s.slot_ms FROM {name} p"
+        f"{name}_slot AS MATERIALIZED (SELECT p.*, s.slot_ms FROM {name} p"
         " CROSS JOIN LATERAL generate_series(p.from_ms, p.until_ms - 1, 900000) AS s(slot_ms))"
     )
