@@ -38,6 +38,7 @@ def test_a_quarter_that_runs_tells_up_to_now_and_its_hours_up_to_what_is_over(
     assert reach.cells() == cells
     assert f"up to {cells[0]}." in reach.note("en")
     assert f"统计截至 {cells[0]}。" in reach.note("zh_CN")
+    assert "。 " not in reach.note("zh_CN")
 
 
 @pytest.mark.parametrize("name", figures.QUESTIONS)

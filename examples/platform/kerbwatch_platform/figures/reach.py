@@ -73,10 +73,11 @@ class Reach:
         told = say(language, RUNNING, until=self._written(self.until_ms))
         if self.seen_ms is None or self.asked_ms is None:
             return told
+        told += " " if language == "en" else ""
         if max(self.seen_ms, self.asked_ms) <= self.from_ms:
-            return f"{told} {say(language, NO_HOURS)}"
+            return f"{told}{say(language, NO_HOURS)}"
         seen, asked = self._written(self.seen_ms), self._written(self.asked_ms)
-        return f"{told} {say(language, HOURS, seen=seen, asked=asked)}"
+        return f"{told}{say(language, HOURS, seen=seen, asked=asked)}"
 
     def _written(self, at_ms: int | None) -> str | None:
         """By the clock of the city, to the minute: nobody reads more out of it."""
