@@ -17,7 +17,7 @@ from agent.config.faults import ConfigError
 from agent.config.ordered import protected_changes
 from agent.config.site_texts import SiteTexts
 from agent.control.errors import RefusedError
-from agent.delivery.configuration_command import NotTakenError
+from agent.delivery.commands.configuration import NotTakenError
 from agent.protocol.heartbeat import AppliedHealth
 from drivers.files.small_files import UnreadableError
 from wording.known_errors import words_of
@@ -270,7 +270,7 @@ class Applying:
         return self._trial is None and self._restart_s is None
 
     def put_on_trial(self, texts: SiteTexts, number: int, key: str) -> str:
-        """Put what the platform has ordered on trial; see :class:`agent.delivery.configuration_command.Trials`."""
+        """Put what the platform has ordered on trial; see :class:`agent.delivery.commands.configuration.Trials`."""
         try:
             new, trial = self.apply(
                 texts,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agent.delivery.command_reader import UnreadError, readable_id
-from agent.delivery.commands import Commands
+from agent.delivery.commands.reader import UnreadError, readable_id
+from agent.delivery.commands.table import Commands
 from agent.delivery.sequence_ranges import merged
 from agent.protocol.commands import Answer, Refusal
 from agent.protocol.downlink import Receipt
@@ -20,8 +20,8 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from agent.delivery.command_log import CommandLog
-    from agent.delivery.commands import AnyHandler
+    from agent.delivery.commands.log import CommandLog
+    from agent.delivery.commands.table import AnyHandler
     from agent.delivery.epoch_limit import EpochLimit
     from agent.delivery.in_flight import InFlight, ReceiptVerdict
     from agent.delivery.picture_sender import PictureSender

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.backoff import Backoff
-from agent.delivery.backlog_commands import BacklogCommands
 from agent.delivery.channel_rights import ChannelRights
-from agent.delivery.command_log import CommandLog
+from agent.delivery.commands.backlog import BacklogCommands
+from agent.delivery.commands.log import CommandLog
 from agent.delivery.data_budget import DataBudget
 from agent.delivery.downlink import Downlink, NewEpochError
 from agent.delivery.epoch_limit import EpochLimit
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config.schema import UplinkSection
-    from agent.delivery.commands import AnyHandler
+    from agent.delivery.commands.table import AnyHandler
     from agent.delivery.followed_events import FollowedEvents
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey

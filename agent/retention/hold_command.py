@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agent.delivery.commands import Change, Done, Handler
+from agent.delivery.commands.table import Change, Done, Handler
 from agent.domain.ids import is_uuid
 from agent.protocol.commands import HoldCase, Refusal
 from agent.retention.legal_holds import (

@@ -19,9 +19,9 @@ from agent.audit import (
     Head,
 )
 from agent.audit.change_detector import ChangeDetector
-from agent.delivery.case_commands import CaseCommands
-from agent.delivery.configuration_command import ConfigurationCommand
-from agent.delivery.picture_commands import PictureCommands
+from agent.delivery.commands.cases import CaseCommands
+from agent.delivery.commands.configuration import ConfigurationCommand
+from agent.delivery.commands.pictures import PictureCommands
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from agent.concurrency.threads import Threads
     from agent.config.schema import Configuration
-    from agent.delivery.commands import AnyHandler
-    from agent.delivery.configuration_command import Trials
+    from agent.delivery.commands.configuration import Trials
+    from agent.delivery.commands.table import AnyHandler
     from agent.domain.ids import Ids
     from agent.evidence.snapshots import Snapshots
     from agent.runtime.metrics import Metrics

@@ -148,7 +148,7 @@ def create_days(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def create_orders(db: sqlite_utils.Database) -> None:
-    """Answers to the platform's commands; see :mod:`agent.delivery.command_log`."""
+    """Answers to the platform's commands; see :mod:`agent.delivery.commands.log`."""
     db.execute("""
         CREATE TABLE orders (
             number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.config.loading import from_tables
-from agent.delivery.case_commands import CaseCommands
-from agent.delivery.commands import SignedHandler
+from agent.delivery.commands.cases import CaseCommands
+from agent.delivery.commands.table import SignedHandler
 from agent.domain.ids import RandomIds
 from agent.identity.authorities import Signature
 from agent.protocol.commands import JudgeCase

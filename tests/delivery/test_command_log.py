@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
-from agent.delivery.command_log import AT_ONCE, EACH_S, MAX_REMEMBERED, CommandLog
-from agent.delivery.command_reader import Order
+from agent.delivery.commands.log import AT_ONCE, EACH_S, MAX_REMEMBERED, CommandLog
+from agent.delivery.commands.reader import Order
 from agent.identity.authorities import Signature
 from agent.protocol.commands import REASONS, Answer, Pace, Refusal
 from agent.protocol.vectors import public_key

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.audit import OF_PLATFORM, records
 from agent.config.schema import UplinkSection
-from agent.delivery.command_log import AT_ONCE, CommandLog
-from agent.delivery.commands import Change, Commands, Done, Handler
+from agent.delivery.commands.log import AT_ONCE, CommandLog
+from agent.delivery.commands.table import Change, Commands, Done, Handler
 from agent.delivery.received_messages import Delivery
 from agent.identity.authorities import Authorities
 from agent.protocol.commands import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.schema import UplinkSection
-from agent.delivery.command_reader import CommandReader, Order, UnreadError
+from agent.delivery.commands.reader import CommandReader, Order, UnreadError
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
 from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.send_scheduler import Batch

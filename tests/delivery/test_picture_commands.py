@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.config.upload_url import UploadUrlError, checked_host, target_of
-from agent.delivery.picture_commands import MAX_ASKED_FOR
+from agent.delivery.commands.pictures import MAX_ASKED_FOR
 from agent.evidence.snapshots import MOST_WAITING
 from agent.protocol.vectors import signed_by
 from agent.storage.evidence_chain import Record, append

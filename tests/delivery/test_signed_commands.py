@@ -13,7 +13,7 @@ import pytest
 
 from agent.audit import OF_PLATFORM
 from agent.config.ordered import ordered
-from agent.delivery.command_reader import CommandReader, Order, UnreadError
+from agent.delivery.commands.reader import CommandReader, Order, UnreadError
 from agent.identity.authorities import Authorities
 from agent.protocol import vectors
 from agent.protocol.commands import COMMANDS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.delivery.command_log import CommandLog
-from agent.delivery.command_reader import Order
-from agent.delivery.commands import Commands
+from agent.delivery.commands.log import CommandLog
+from agent.delivery.commands.reader import Order
+from agent.delivery.commands.table import Commands
 from agent.identity.authorities import Authorities, Signature
 from agent.protocol.commands import Answer, Refusal, Role, signers
 from agent.protocol.vectors import public_key

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.token_bucket import TokenBucket
-from agent.delivery.commands import Done, Handler
+from agent.delivery.commands.table import Done, Handler
 from agent.delivery.sequence_ranges import merged
 from agent.protocol.commands import Pace, Refusal, Resend
 from agent.storage.kept_table import Asked, counted

@@ -1,7 +1,7 @@
 """The table of the platform's commands: each has one handler, and what follows is the same for all of them.
 
-What comes is read (:mod:`agent.delivery.command_reader`); a command that came before is answered as it was
-then, one too many is refused (:mod:`agent.delivery.command_log`). Its handler says whether it may be done, and
+What comes is read (:mod:`agent.delivery.commands.reader`); a command that came before is answered as it was
+then, one too many is refused (:mod:`agent.delivery.commands.log`). Its handler says whether it may be done, and
 does it; what it changed is recorded in the audit log, with the key that ordered it, and the platform is answered.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from agent.delivery.command_reader import CommandReader, Order
+from agent.delivery.commands.reader import CommandReader, Order
 from agent.protocol.commands import MAX_AHEAD_S, Answer, Command, Refusal
 from agent.storage.errors import StorageError
 from wording.harmless import harmless
@@ -19,7 +19,7 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from agent.delivery.command_log import CommandLog
+    from agent.delivery.commands.log import CommandLog
     from agent.identity.authorities import Authorities, Signature
     from drivers.clock import Clock
 

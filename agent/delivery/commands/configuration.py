@@ -13,7 +13,7 @@ from agent.config.ordered import (
     protected_changes,
 )
 from agent.config.site_texts import SiteTexts
-from agent.delivery.commands import Change, Done, SignedHandler
+from agent.delivery.commands.table import Change, Done, SignedHandler
 from agent.protocol.commands import Apply, Refusal
 from agent.protocol.signed import JwsError, decoded
 from agent.storage.state_table import load_state, save_state

@@ -27,7 +27,7 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.delivery.command_reader import Order
+    from agent.delivery.commands.reader import Order
     from agent.storage.database import Database
     from drivers.clock import Clock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.config.reported_case import LastTold, retold
-from agent.delivery.commands import AnyHandler, Change, Done, Handler, SignedHandler
+from agent.delivery.commands.table import AnyHandler, Change, Done, Handler, SignedHandler
 from agent.protocol.base import ClockReading
 from agent.protocol.case import Verdict
 from agent.protocol.commands import JudgeCase, Refusal, TicketCase

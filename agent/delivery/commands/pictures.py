@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.config.upload_url import UploadUrlError, target_of
-from agent.delivery.commands import AnyHandler, Change, Done, SignedHandler
+from agent.delivery.commands.table import AnyHandler, Change, Done, SignedHandler
 from agent.evidence.redacted_copies import NoCopy, RedactedCopy, copy_of
 from agent.evidence.snapshots import MOST_WAITING, WITHIN_S
 from agent.protocol.commands import MAX_AHEAD_S, Refusal, SendPicture, Snapshot, Upload
