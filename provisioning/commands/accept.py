@@ -168,17 +168,18 @@ def form_pdf(
 
     Raises:
         NoFontError: There is no font with Chinese on this machine.
-        MissingGlyphError: It lacks a character of the address, a name, or a finding.
+        MissingGlyphError: It lacks a character of the address or the person's name. Of a zone's name or a finding,
+            which an acceptance has fixed, it is printed by its number.
     """
     with read_in(language):
         told = form_of(configuration, acceptance, test_case=test_case, name=name, words=words)
         paper = Paper(told.title)
         paper.table(told.facts, FACTS_MM)
         paper.heading(say("Zones"))
-        paper.table(told.zones, ZONES_MM)
+        paper.table(told.zones, ZONES_MM, written_out=True)
         paper.heading(say("Checks"))
         if len(told.checks) > 1:
-            paper.table(told.checks, CHECKS_MM)
+            paper.table(told.checks, CHECKS_MM, written_out=True)
         paper.paragraph(told.passed, 7)
         if pictures:
             paper.heading(say("Commissioning pictures"))

@@ -56,18 +56,27 @@ class Paper:
         """Add a paragraph, of a size in points."""
         self._line(text, size, 6)
 
-    def table(self, rows: Iterable[Sequence[str]], widths_mm: Sequence[float]) -> None:
+    def table(
+        self,
+        rows: Iterable[Sequence[str]],
+        widths_mm: Sequence[float],
+        *,
+        written_out: bool = False,
+    ) -> None:
         """Add a table with lines around its cells.
 
         Args:
             rows: Cells from left to right.
             widths_mm: Of the columns.
+            written_out: A character that the font lacks is printed by its number, not refused: where nobody who
+                wants the paper can write it otherwise.
         """
         from reportlab.lib import colors  # noqa: PLC0415 - only for paper
         from reportlab.lib.units import mm  # noqa: PLC0415
         from reportlab.platypus import Spacer, Table, TableStyle  # noqa: PLC0415
 
-        cells = [[self._text(each, 8) for each in row] for row in rows]
+        shown = self._font.written_out if written_out else str
+        cells = [[self._text(shown(in_words(each)), 8) for each in row] for row in rows]
         if not cells:
             return
         style = TableStyle(

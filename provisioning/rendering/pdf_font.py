@@ -77,6 +77,13 @@ class PdfFont:
             raise MissingGlyphError(self.name, tuple(lacking))
         return text
 
+    def written_out(self, text: str) -> str:
+        """The same with each character that the font lacks by its number (``U+1F6B2``): nothing of it is lost."""
+        return "".join(
+            each if each in _NO_GLYPH_NEEDED or self.glyphs.get(ord(each)) else f"U+{ord(each):04X}"
+            for each in text
+        )
+
     def width(self, text: str, size_pt: float) -> float:
         """How wide a text is, in points.
 

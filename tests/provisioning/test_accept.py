@@ -93,6 +93,13 @@ def test_a_name_that_the_font_cannot_print_is_refused_and_named() -> None:
         form_pdf(site, _accepted(), None, "𠮷田", {}, [], "zh_CN")
 
 
+def test_a_zones_name_that_the_font_cannot_print_costs_nobody_the_form() -> None:
+    """After the acceptance nobody at the pole can name it otherwise."""
+    named = zone(name={"zh": "停🚲区"})
+    site = from_tables(site_of(scenarios={"misparked_bikes": {}}, zones=[named]))
+    assert "停U+1F6B2区" in text_of(form_pdf(site, _accepted(), None, TECHNICIAN, {}, [], "zh_CN"))
+
+
 def test_findings_become_checks_of_the_contract() -> None:
     rows = rows_of(
         [
