@@ -51,8 +51,7 @@ class City:
 
     def __init__(self, postgres: Postgres, broker: str, folder: Path, **limits: float) -> None:
         name = f"city_{os.getpid()}_{next(_databases)}"
-        postgres.script(f"CREATE DATABASE {name};")
-        self.database, self.clock, self._folder = postgres.address(name), Clock(), folder
+        self.database, self.clock, self._folder = postgres.with_tables(name), Clock(), folder
         self.settings = Settings(
             database=self.database,
             broker=broker,
@@ -60,8 +59,6 @@ class City:
             signing_key_file=folder / "key.pem",
             limits=Limits.model_validate(limits),
         )
-        with store.connect(self.database) as connection:
-            store.migrate(connection)
 
     def ask(self, query: str, *values: object) -> list[Any]:
         with store.connect(self.database) as connection:

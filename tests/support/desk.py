@@ -153,8 +153,7 @@ class RunningDesk:
 def new_desk(postgres: Postgres, folder: Path) -> RunningDesk:
     """Make a database, its tables and a person of each role; the desk is not started."""
     name = f"desk_{os.getpid()}_{next(_databases)}"
-    postgres.script(f"CREATE DATABASE {name};")
-    database, port = postgres.address(name), free_port()
+    database, port = postgres.with_tables(name), free_port()
     settings = folder / "settings.toml"
     settings.write_text(
         f'database = "{database}"\nbroker = "mqtt://127.0.0.1:1"\nevidence_folder = "{folder / "evidence"}"\n'
@@ -162,8 +161,6 @@ def new_desk(postgres: Postgres, folder: Path) -> RunningDesk:
         encoding="utf-8",
     )
     desk = RunningDesk(folder, database, settings, port)
-    with desk.connect() as connection:
-        store.migrate(connection)
     for role, (account, person) in PEOPLE.items():
         desk.person(role, account, person)
     return desk

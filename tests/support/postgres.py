@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kerbwatch_platform import store
 
 from tests.support.waiting import wait_until
 
@@ -27,6 +28,7 @@ class Postgres:
         self._folder, self._server = folder, server
         self._running: subprocess.Popen[bytes] | None = None
         self.conninfo = self.address()
+        self._has_template = False
         self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
         self._command += ["-v", "ON_ERROR_STOP=1"]
 
@@ -46,6 +48,16 @@ class Postgres:
             self._running.send_signal(signal.SIGINT)
             self._running.wait()
             self._running = None
+
+    def with_tables(self, name: str) -> str:
+        """Make a database with the platform's tables, a copy of one that was migrated once; where it is."""
+        if not self._has_template:
+            self.script("CREATE DATABASE with_tables;")
+            with store.connect(self.address("with_tables")) as connection:
+                store.migrate(connection)
+            self._has_template = True
+        self.script(f"CREATE DATABASE {name} TEMPLATE with_tables;")
+        return self.address(name)
 
     def script(self, text: str, **given: str | float) -> str:
         """Run SQL; what it prints. ``given`` stand for ``:name``."""

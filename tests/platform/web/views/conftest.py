@@ -18,11 +18,7 @@ _databases = itertools.count()
 @pytest.fixture
 def database(desk_server: Postgres) -> str:
     """Where an empty store of this test's own is (libpq)."""
-    name = f"views{next(_databases)}"
-    desk_server.script(f"CREATE DATABASE {name};")
-    with store.connect(desk_server.address(name)) as connection:
-        store.migrate(connection)
-    return desk_server.address(name)
+    return desk_server.with_tables(f"views{next(_databases)}")
 
 
 @pytest.fixture
