@@ -18,6 +18,7 @@ from agent.control.messages.service import AskAcceptance, AskTestCaseState
 from drivers.disk import READABLE, replace_file
 from provisioning.acceptance.findings import words_of_findings
 from provisioning.commands.accept import form_pdf, pictures_of
+from provisioning.console.exit_codes import expected, report
 
 
 def write(site: Path, folder: Path) -> None:
@@ -41,5 +42,18 @@ def write(site: Path, folder: Path) -> None:
     replace_file(folder / "acceptance.pdf", pdf, mode=READABLE, durable=False)
 
 
+def main(arguments: list[str]) -> int:
+    """Write it, or say why not; gives the exit code."""
+    try:
+        write(Path(arguments[0]), Path(arguments[1]))
+    except Exception as error:
+        failure = expected(error)
+        if failure is None:
+            raise
+        report(error, failure)
+        return failure.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

@@ -152,11 +152,17 @@ def commission(page: Page, call: Call) -> Response:
     camera_id = call.path["camera_id"]
     if not CAMERA_ID.fullmatch(camera_id):
         raise PageError(404, "not_found", NOT_FOUND)
-    reply, _ = page.agent.ask(AskCommission(camera_id=camera_id), COMMISSION_WITHIN_S)
+    asked = AskCommission(camera_id=camera_id, anyway=call.body.anyway)
+    reply, _ = page.agent.ask(asked, COMMISSION_WITHIN_S)
     told = reply.model_dump(mode="json")
     told["because"] = None if reply.because is None else both(reply.because.said())
     if reply.stored:
-        page.audit.append("page.commission", camera_id=camera_id, sha256=told.get("sha256"))
+        page.audit.append(
+            "page.commission",
+            camera_id=camera_id,
+            sha256=told.get("sha256"),
+            anyway=call.body.anyway,
+        )
     return JSONResponse(told)
 
 

@@ -56,7 +56,8 @@ class Endpoint:
         method: ``GET``, ``POST`` or ``PUT``.
         asks: What the body has to be; None: it is not read.
         signed_in: Whether only somebody who is signed in may ask.
-        ends: Whether it only ends something, and so may be asked when the installer's rights are over.
+        ends: Whether it only ends something, or prints what is recorded, and so may be asked when the installer's
+            rights are over.
     """
 
     path: str

@@ -37,6 +37,12 @@ class Nothing(Body):
     """Only that it is wanted."""
 
 
+class CommissionBody(Body):
+    """Whether vehicles may be in the commissioning picture: they park there for good."""
+
+    anyway: bool = False
+
+
 class SignInBody(Body):
     """The code as it was typed."""
 
@@ -90,14 +96,16 @@ class CertificateBody(Body):
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
-class AcceptanceBody(Body):
-    """Who takes the device over, and what came of walking and of the test case.
-
-    ``name`` stands on the form alone; ``person_id`` is sent.
-    """
+class FormBody(Body):
+    """Whose name stands on the form of an acceptance, and nowhere else; and of which test case it tells."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    case_id: Word | None = None
+
+
+class AcceptanceBody(FormBody):
+    """Who takes the device over, and what came of walking and of the test case. ``person_id`` is sent."""
+
     role: Literal["installer", "inspector", "operator"] = "installer"
     person_id: Word | None = None
     walked: Annotated[dict[Word, Literal["passed", "not_done"]], Field(max_length=100)] = {}
-    case_id: Word | None = None

@@ -96,6 +96,13 @@ WALK_WORDS: dict[str, str] = {
     "test_ticket": said("ticket of the platform"),
     "test_ticket_is": said("ticket {ticket}", ticket="{ticket}"),
     "test_refused": said("The platform refused it."),
+    "test_unsent": said(
+        'It has waited for a minute and stays queued. The step "Check" says what is wrong with the MQTT server.'
+    ),
+    "test_unanswered": said(
+        "The platform has given no ticket for a minute. You may go on: the acceptance notes it. Have the platform's "
+        "people look, and send another one."
+    ),
 } | _WALKED
 CHECK_WORDS: dict[str, str] = {
     "start_check": said("Check the device"),
@@ -122,6 +129,9 @@ CHECK_WORDS: dict[str, str] = {
     "certificate_file": said("Certificate from the authority"),
     "authority_file": said("The authority's own certificate, if it came with it"),
     "install_certificate": said("Put it in use"),
+    "no_certificate": said(
+        "{file} is no certificate in PEM: it begins with BEGIN CERTIFICATE.", file="{file}"
+    ),
     "certificate_installed": said("The certificate is in use."),
 }
 ACCEPT_WORDS: dict[str, str] = {
@@ -133,6 +143,7 @@ ACCEPT_WORDS: dict[str, str] = {
         "street is empty. Step out of the picture."
     ),
     "take_commissioning": said("Take the commissioning picture"),
+    "anyway": said("Vehicles park there for good: take it with them in it"),
     "being_taken": said("is being taken …"),
     "taken": said("taken"),
     "record": said("Record"),
@@ -144,10 +155,13 @@ ACCEPT_WORDS: dict[str, str] = {
     "your_name": said("Your name, for the form alone"),
     "person_id": said("Your id in the register, if you have one; it is sent"),
     "id_is": said("Letters, digits, - and _."),
-    "tested": said("A test case was sent."),
+    "tested": said("A test case was sent; no ticket has come back yet."),
+    "tested_ticket": said("The test case came back with ticket {ticket}.", ticket="{ticket}"),
     "not_tested": said("No test case was sent yet: step *Walk test*."),
+    "no_name": said("Type your name: it stands on the form."),
     "sign": said("Accept and sign"),
     "form": said("Acceptance form (PDF)"),
+    "form_again": said("Make the form again"),
     "stage_none": said("Nobody has accepted it yet."),
     "stage_refused": said("It was not accepted."),
     "stage_provisional": said(
@@ -156,7 +170,10 @@ ACCEPT_WORDS: dict[str, str] = {
         needed="{needed}",
     ),
     "stage_complete": said("Accepted; the first night has passed."),
-    "failed_checks": said("These checks failed: {codes}", codes="{codes}"),
+    "failed_checks": said(
+        'These checks failed: {codes}. The step "Check" says what to do; accept again afterwards.',
+        codes="{codes}",
+    ),
     "page_off": said("Switch the page off"),
     "is_off": said("The page is off. A press of the button switches it on again."),
 }

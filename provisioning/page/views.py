@@ -38,16 +38,21 @@ def home(page: Page, call: Call) -> Response:
     """The sign-in, or the first step."""
     if call.session is not None:
         return RedirectResponse("/steps/mount", status_code=303)
-    return render("sign_in.html", call, fingerprint=fingerprint(page.setup.state_dir / "tls"))
+    return render("sign_in.html", call, device="", fingerprint=_fingerprint(page))
 
 
-def step(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
-    """One step."""
+def step(page: Page, call: Call) -> Response:
+    """One step. The device is named to the scripts: a phone keeps what is of one under an address that all have."""
     name = call.path["step"]
     if name not in STEPS:
         raise PageError(404, "not_found", NOT_FOUND)
     template, words = STEPS[name]
-    return render(template, call, words, step=name)
+    device = _fingerprint(page).replace(" ", "")[:16]
+    return render(template, call, words, step=name, device=device)
+
+
+def _fingerprint(page: Page) -> str:
+    return fingerprint(page.setup.state_dir / "tls")
 
 
 def sign_in(page: Page, call: Call) -> Response:

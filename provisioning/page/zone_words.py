@@ -156,6 +156,7 @@ _DETAILS: dict[str, str] = {
     "name_en": said("Name (English)"),
     "kind": said("Kind"),
     "allowed_s": said("May stay for (seconds)"),
+    "allowed_wrong": said("A number of seconds, 1 or more: it stays as it was."),
     "as_site": said("as for the site: {value}", value="{value}"),
     "in_force": said("When the rule holds"),
     "in_force_none": said("Always."),

@@ -184,6 +184,121 @@ def test_the_check_is_the_devices_own_and_has_a_button_for_what_is_safe(
         assert set(root.asked) <= {"check", "restart_agent", "install_units", "sync_clock"}
 
 
+def test_without_a_connection_the_page_says_so_in_the_readers_language(
+    device: PageProcess, chromium: Browser
+) -> None:
+    """A browser's own words for it are English on every phone."""
+    lost = "与设备失去连接。请走近一些，或重新加入它的网络。"
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        for step, pressed, told in (
+            ("check", "#start", "#says"),
+            ("walk", "#test-case", "#test-says"),
+            ("accept", "#commission", "#says"),
+        ):
+            phone.goto(f"{device.url}/steps/{step}")
+            phone.context.set_offline(True)
+            phone.locator(pressed).click()
+            expect(phone.locator(told)).to_have_text(lost)
+            phone.locator("#language").click()
+            expect(phone.locator("#banner")).to_have_text(lost)
+            phone.context.set_offline(False)
+
+
+def test_a_test_case_is_watched_on_over_a_lost_link_and_a_new_window(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/walk")
+        phone.locator("#test-case").click()
+        expect(phone.locator("#test-steps li.done")).to_have_count(1)
+        phone.context.set_offline(True)
+        expect(phone.locator("#test-says")).to_contain_text("失去连接")
+        phone.context.set_offline(False)
+        expect(phone.locator("#test-says")).to_have_text("")
+        other = phone.context.new_page()
+        other.goto(f"{device.url}/steps/walk")
+        expect(other.locator("#test-steps li.done")).to_have_count(1)
+        other.goto(f"{device.url}/steps/accept")
+        expect(other.locator("#tested")).to_have_text("测试问题已发送，任务号还没有回来。")
+
+
+def test_a_platform_that_does_not_answer_is_no_reason_to_wait_for_ever(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/walk")
+        phone.locator("#test-case").click()
+        expect(phone.locator("#test-steps li.done")).to_have_count(1)
+        expect(phone.locator("#test-case")).to_be_disabled()
+        phone.evaluate(
+            """() => {
+              const key = Object.keys(localStorage).find((each) => each.startsWith("kerbwatch.visit."));
+              const kept = JSON.parse(localStorage.getItem(key));
+              localStorage.setItem(key, JSON.stringify({ ...kept, case_at: kept.case_at - 61_000 }));
+            }"""
+        )
+        phone.reload()
+        expect(phone.locator("#test-says")).to_contain_text(
+            "It has waited for a minute and stays queued."
+        )
+        expect(phone.locator("#test-case")).to_be_enabled()
+
+
+def test_what_was_walked_at_another_device_or_other_zones_is_not_taken_along(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as phone:
+        signed_in(phone, device)
+        told = device_asks(phone, "/api/configuration")
+        keep = """([device, of]) => localStorage.setItem(`kerbwatch.visit.${device}`,
+          JSON.stringify({ at: Date.now(), of, walked: { kerb: "passed" } }))"""
+        here = phone.locator("meta[name=device]").get_attribute("content")
+        for of, kept_by, line in (
+            (told["sha256"], here, "#walked"),
+            ("0" * 64, here, "#not-walked"),
+            (told["sha256"], "0123456789ABCDEF", "#not-walked"),
+        ):
+            phone.evaluate("localStorage.clear()")
+            phone.evaluate(keep, [kept_by, of])
+            phone.goto(f"{device.url}/steps/accept")
+            expect(phone.locator(line)).to_contain_text("kerb")
+
+
+def test_an_acceptance_wants_a_name_and_says_so(device: PageProcess, chromium: Browser) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/accept")
+        expect(phone.locator("#stage")).not_to_be_empty()
+        for name in ("", "  "):
+            phone.locator("#name").fill(name)
+            phone.locator("#accept button").click()
+            expect(phone.locator("#says")).to_have_text("请输入姓名，它会写在验收单上。")
+        phone.locator("#name").fill("王伟")
+        phone.locator("#person").fill("七班")
+        phone.locator("#accept button").click()
+        expect(phone.locator("#says")).to_have_text("只用字母、数字、- 和 _。")
+
+
+def test_a_certificate_that_is_none_is_refused_by_its_name(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/check")
+        for content in (b"\x30\x82\x01", b"x" * 600_000):
+            phone.locator("#certificate").set_input_files(
+                {"name": "device.cer", "mimeType": "application/x-x509", "buffer": content}
+            )
+            phone.locator("#install").click()
+            expect(phone.locator("#certificate-says")).to_contain_text(
+                "device.cer 不是 PEM 格式的证书"
+            )
+            phone.locator("#certificate").set_input_files([])
+
+
 def test_the_agent_may_restart_underneath(
     device: PageProcess, corner: WatchedCorner, chromium: Browser
 ) -> None:
@@ -293,17 +408,29 @@ def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
     ), "the name is on the form alone"
 
 
-def test_an_acceptance_whose_form_fails_is_recorded_and_says_so(
+def test_an_acceptance_whose_form_fails_is_recorded_and_the_form_is_made_again(
     device: PageProcess, corner: WatchedCorner
 ) -> None:
-    """As on a device without a font; an older form is not offered for this one."""
+    """As with a name that the font cannot print; an older form is not offered for this one."""
     device.sign_in()
     with RootHere(corner.folder, prints=False):
         assert device.ask("/api/check", "POST").status == 200
         told = device.ask("/api/acceptance", "POST", {"name": "王伟"}).json()
     assert told["number"] >= 1
     assert not told["form"]
-    assert "fonts-wqy-microhei" in told["no_form"]["en"]
+    assert "Nothing was printed" in told["no_form"]["en"]
+    Visit(corner.folder / "page" / "visit.json", 0.0).end("accepted")
+    device.end()
+    again = run_page(corner.folder)
+    again.cookies, again.csrf = device.cookies, device.csrf
+    try:
+        with RootHere(corner.folder):
+            printed = again.ask("/api/acceptance-form", "POST", {"name": "王伟"}).json()
+    finally:
+        again.end()
+        (corner.folder / "page" / "visit.json").unlink()
+    assert (printed["form"], printed["no_form"]) == (True, None)
+    assert printed["number"] == told["number"], "nothing is recorded anew"
 
 
 def device_asks(phone: Page, path: str) -> Any:

@@ -101,6 +101,22 @@ def test_a_zone_that_nothing_judges_is_said_at_once(drawing: Drawing) -> None:
     expect(drawing.page.locator("#zone-says .remark")).to_contain_text("no scenario is configured")
 
 
+def test_a_number_that_is_none_is_said_and_changes_nothing(drawing: Drawing) -> None:
+    drawing.choose("pavement")
+    field = drawing.page.locator("[name='allowed_s']")
+    wrong = drawing.page.get_by_text("A number of seconds, 1 or more: it stays as it was.")
+    field.fill("90")
+    assert drawing.zone("pavement")["allowed_s"] == 90
+    for typed in ("-5", "0", "0.5"):
+        field.fill(typed)
+        expect(wrong).to_be_visible()
+        assert drawing.zone("pavement")["allowed_s"] == 90
+    field.fill("")
+    expect(wrong).to_have_count(0)
+    expect(drawing.page.locator("#draft-state")).to_have_attribute("data-state", "saving")
+    assert "allowed_s" not in drawing.zone("pavement")
+
+
 def test_the_keyboard_alone_draws_moves_and_deletes(drawing: Drawing) -> None:
     page = drawing.page
     page.locator("[data-action='add-zone']").focus()

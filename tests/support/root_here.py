@@ -57,7 +57,7 @@ class RootHere:
             self._check()
         fault = ""
         if told["verb"] == "acceptance_form" and not self._prints:
-            fault = "systemd-run --quiet: exit 1"
+            fault = "kerbwatch: Nothing was printed."
         elif told["verb"] == "acceptance_form":
             root = self._folder / "root"
             replace_file(root / "acceptance.json", json.dumps(told))

@@ -1,4 +1,4 @@
-import { ask, filled, words } from "./page.js";
+import { ask, filled, SLOW_MS, words } from "./page.js";
 
 const says = document.getElementById("says");
 const findings = document.getElementById("findings");
@@ -26,7 +26,7 @@ function button(name) {
   made.addEventListener("click", async () => {
     made.disabled = true;
     try {
-      await ask(`/api/fix/${name}`, { method: "POST" });
+      await ask(`/api/fix/${name}`, { method: "POST", longest: SLOW_MS });
       says.textContent = words.fixed;
       await check();
     } catch (error) {
@@ -41,7 +41,7 @@ async function check() {
   start.disabled = true;
   says.textContent = words.checking;
   try {
-    const told = await ask("/api/check", { method: "POST" });
+    const told = await ask("/api/check", { method: "POST", longest: SLOW_MS });
     const rows = told.findings.sort((one, other) => WORST_FIRST.indexOf(one.state) - WORST_FIRST.indexOf(other.state));
     findings.replaceChildren(...rows.map(shown));
     const bad = rows.filter((each) => each.state === "fault" || each.state === "warning").length;
@@ -62,7 +62,7 @@ const install = document.getElementById("install");
 document.getElementById("request").addEventListener("click", async () => {
   certificateSays.textContent = "";
   try {
-    const told = await ask("/api/certificate-request", { method: "POST" });
+    const told = await ask("/api/certificate-request", { method: "POST", longest: SLOW_MS });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([told.pem], { type: "application/pkcs10" }));
     link.download = told.name;
@@ -73,13 +73,21 @@ document.getElementById("request").addEventListener("click", async () => {
   }
 });
 
+// What is no certificate at all is said here: the device would only say that the request is not as it should be.
+const LARGEST_BYTES = 24_000;
+async function pemOf(file) {
+  const text = file.size > LARGEST_BYTES ? "" : await file.text();
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) throw new Error(filled(words.no_certificate, { file: file.name }));
+  return text;
+}
+
 certificate.addEventListener("change", () => (install.disabled = !certificate.files.length));
 install.addEventListener("click", async () => {
   certificateSays.textContent = "";
-  const body = { certificate: await certificate.files[0].text() };
-  if (authority.files.length) body.authority = await authority.files[0].text();
   try {
-    await ask("/api/certificate", { method: "POST", body });
+    const body = { certificate: await pemOf(certificate.files[0]) };
+    if (authority.files.length) body.authority = await pemOf(authority.files[0]);
+    await ask("/api/certificate", { method: "POST", body, longest: SLOW_MS });
     certificateSays.textContent = words.certificate_installed;
   } catch (error) {
     certificateSays.textContent = error.message;

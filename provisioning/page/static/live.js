@@ -1,17 +1,23 @@
 // The live picture: asked for again and again, one at a time, with what is seen drawn over it.
 
-import { ask, read, words } from "./page.js";
+import { ask, fetched, read, words } from "./page.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const REST_MS = 600;
 const AFTER_FAULT_MS = 2000;
 
-/** Fill in the choice of cameras; gives their rows. */
-export async function choose(select) {
-  const rows = await ask("/api/cameras");
-  for (const row of rows) select.append(new Option(row.camera_id, row.camera_id));
-  select.parentElement.classList.toggle("single", rows.length < 2);
-  return rows;
+/** Fill in the choice of cameras, as soon as the agent says which there are. */
+export async function choose(select, says) {
+  for (;;) {
+    try {
+      const rows = await ask("/api/cameras");
+      for (const row of rows) select.append(new Option(row.camera_id, row.camera_id));
+      return;
+    } catch (error) {
+      says.textContent = error.message;
+      await new Promise((resume) => setTimeout(resume, AFTER_FAULT_MS));
+    }
+  }
 }
 
 /** Show a camera's picture for ever; `told` gets what is said of each. */
@@ -22,7 +28,7 @@ export async function follow(select, image, says, told) {
     let rest = REST_MS;
     if (camera && !document.hidden) {
       try {
-        const response = await fetch(`/api/picture/${encodeURIComponent(camera)}?kind=preview`, { cache: "no-store" });
+        const response = await fetched(`/api/picture/${encodeURIComponent(camera)}?kind=preview`);
         if (response.ok) {
           const facts = JSON.parse(response.headers.get("X-Picture"));
           const next = URL.createObjectURL(await response.blob());
@@ -35,7 +41,7 @@ export async function follow(select, image, says, told) {
           rest = await refused(response, says);
         }
       } catch {
-        says.textContent = words.no_connection;
+        says.textContent = words.no_connection; // also where an answer ends in the middle
         rest = AFTER_FAULT_MS;
       }
     }

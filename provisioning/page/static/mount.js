@@ -1,6 +1,6 @@
-import { ask, filled, read, tell, words } from "./page.js";
+import { fetched, filled, read, tell, words } from "./page.js";
 import { choose, draw, follow } from "./live.js";
-import { identify, showState } from "./state.js";
+import { followState, identify } from "./state.js";
 
 const camera = document.getElementById("camera");
 const ghost = document.getElementById("ghost");
@@ -47,29 +47,22 @@ function seen(facts) {
 async function loadGhost() {
   ghost.hidden = !showGhost.checked;
   if (ghost.hidden) return;
-  const response = await fetch(`/api/reference/${encodeURIComponent(camera.value)}`, { cache: "no-store" });
-  if (response.ok) {
+  try {
+    const response = await fetched(`/api/reference/${encodeURIComponent(camera.value)}`);
+    if (!response.ok) throw new Error(read((await response.json()).error.text));
     ghost.src = URL.createObjectURL(await response.blob());
-  } else {
+  } catch (error) {
     showGhost.checked = false;
     ghost.hidden = true;
-    tell(read((await response.json()).error.text));
+    tell(error.message);
   }
 }
 
 document.getElementById("identify").addEventListener("click", identify);
 showGhost.addEventListener("change", loadGhost);
 camera.addEventListener("change", loadGhost);
-showState(document.getElementById("state"));
-for (let there = false; !there; ) {
-  try {
-    await choose(camera);
-    there = true;
-  } catch (error) {
-    document.getElementById("says").textContent = error.message;
-    await new Promise((resume) => setTimeout(resume, 2000));
-  }
-}
+followState(document.getElementById("state"));
+await choose(camera, document.getElementById("says"));
 follow(camera, document.getElementById("live"), document.getElementById("says"), (facts) => {
   aim(facts);
   focus(facts);

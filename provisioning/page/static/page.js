@@ -26,21 +26,39 @@ export class Refused extends Error {
   }
 }
 
+/** Nothing came back: the phone is out of reach, or was locked. */
+export class NoLink extends Error {
+  constructor() {
+    super(words.no_connection);
+  }
+}
+
+/** The longest that an answer takes; what the device does for minutes is given SLOW_MS. */
+const LONGEST_MS = 30_000;
+export const SLOW_MS = 300_000;
 let lost = false;
 
-/** Ask for JSON. Throws Refused, or TypeError where there is no connection. */
-export async function ask(path, { method = "GET", body, signal, type = "application/json" } = {}) {
-  const options = { method, headers: {}, signal, credentials: "same-origin", cache: "no-store" };
+/** Fetch something. Throws NoLink where it does not come: a phone that walks away is told nothing by its radio. */
+export async function fetched(path, { longest = LONGEST_MS, ...options } = {}) {
+  try {
+    return await fetch(path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout?.(longest), ...options });
+  } catch {
+    throw new NoLink();
+  }
+}
+
+/** Ask for JSON. Throws Refused, or NoLink where there is no connection. */
+export async function ask(path, { method = "GET", body, longest } = {}) {
+  const options = { method, longest };
   if (method !== "GET") {
-    options.headers["X-CSRF-Token"] = csrf;
-    options.headers["Content-Type"] = type;
-    options.body = type === "application/json" ? JSON.stringify(body ?? {}) : body;
+    options.headers = { "X-CSRF-Token": csrf, "Content-Type": "application/json" };
+    options.body = JSON.stringify(body ?? {});
   }
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetched(path, options);
   } catch (error) {
-    tell(words.no_connection);
+    tell(error.message);
     lost = true;
     throw error;
   }
@@ -71,11 +89,12 @@ export function tell(text) {
   banner.hidden = !text;
 }
 
-document.getElementById("language").addEventListener("click", async (event) => {
-  await ask("/language", { method: "POST", body: { language: event.currentTarget.dataset.language } });
-  location.reload();
+// What keeps either from being done is said above the view.
+const refused = (error) => tell(error.message);
+document.getElementById("language").addEventListener("click", (event) => {
+  const body = { language: event.currentTarget.dataset.language };
+  ask("/language", { method: "POST", body }).then(() => location.reload(), refused);
 });
-document.getElementById("sign-out")?.addEventListener("click", async () => {
-  await ask("/sign-out", { method: "POST" });
-  location.assign("/");
+document.getElementById("sign-out")?.addEventListener("click", () => {
+  ask("/sign-out", { method: "POST" }).then(() => location.assign("/"), refused);
 });

@@ -19,7 +19,6 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const answer = await ask("/sign-in", { method: "POST", body: { code: form.code.value } });
-    for (const each of ["walked", "case_id"]) sessionStorage.removeItem(each); // of the device before
     location.assign(answer.next);
   } catch (error) {
     said.textContent = error.message;

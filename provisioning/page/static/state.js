@@ -9,8 +9,18 @@ function row(list, name, text) {
   );
 }
 
-export async function showState(list) {
-  const state = await ask("/api/state");
+const AGAIN_MS = 10_000;
+
+/** Show how the device is, now and for as long as the view is open. */
+export async function followState(list) {
+  for (;;) {
+    // What keeps it away is said by whatever else asks.
+    if (!document.hidden) await ask("/api/state").then((state) => show(list, state), () => {});
+    await new Promise((resume) => setTimeout(resume, AGAIN_MS));
+  }
+}
+
+function show(list, state) {
   list.replaceChildren();
   row(list, words.device, state.device.device_id || "–");
   row(list, words.address, state.device.address || "–");
@@ -18,7 +28,6 @@ export async function showState(list) {
   row(list, words.platform, state.uplink ? (state.uplink.connected_since ? words.connected : state.uplink.last_error || words.not_connected) : words.no_platform);
   row(list, words.seeded, state.seeded ? Object.values(state.seeded).join(", ") : words.not_seeded);
   if (state.page.left_s !== null) row(list, words.page_on_for, filled(words.minutes_left, { count: Math.ceil(state.page.left_s / 60) }));
-  return state;
 }
 
 const SAID_MS = 10_000;

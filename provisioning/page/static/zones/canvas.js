@@ -8,6 +8,8 @@ import { Handles, REACH_PX } from "./handles.js";
 import { nameOf } from "./words.js";
 
 const NAME_PX = 16;
+/** Characters of a name on the picture; all of it stands in the list. */
+const LONGEST_NAME = 14;
 
 export class Canvas {
   constructor(stage, editor, viewport) {
@@ -93,7 +95,7 @@ export class Canvas {
       y += NAME_PX;
     }
     this.named.push({ x, y });
-    return svg("text", { class: "name", x, y }, nameOf(zone));
+    return svg("text", { class: "name", x, y }, short(nameOf(zone)));
   }
 
   #wrong(polygon, faults) {
@@ -141,6 +143,11 @@ export class Canvas {
     });
     return [frame, ...ghosts, ...holds];
   }
+}
+
+function short(name) {
+  const letters = [...name];
+  return letters.length > LONGEST_NAME ? `${letters.slice(0, LONGEST_NAME - 1).join("")}…` : name;
 }
 
 // What is never looked at is hatched: not by colour alone.

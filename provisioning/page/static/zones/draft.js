@@ -1,6 +1,7 @@
 // The draft is kept by itself: on the unit, and on the phone while the link is away.
 
-const KEPT = "kerbwatch.zones.draft";
+// All devices have the same address: what was drawn for one is offered at no other.
+const KEPT = `kerbwatch.zones.draft.${document.querySelector("meta[name=device]")?.content}`;
 export const SAVE_AFTER_MS = 500;
 export const RETRY_AFTER_MS = 3000;
 
@@ -8,7 +9,7 @@ export const RETRY_AFTER_MS = 3000;
 export class Draft {
   /**
    * @param api {get, put}
-   * @param told {state(name), conflict(draft)}; names: "saving", "saved", "waiting" (no link), "conflict"
+   * @param told {state(name), conflict(draft)}; names: "saving", "saved", "waiting" (with the error), "conflict"
    * @param storage the phone's own memory (localStorage, or null)
    */
   constructor(api, told, storage) {

@@ -1,6 +1,8 @@
 // What the draft would have given over the last hours: asked for once, then waited for.
 
 export const LOOK_EVERY_MS = 1000;
+/** What passes by itself: nobody answered in time. */
+const PASSES = new Set(["no_link", "agent_silent", "busy"]);
 
 export class DryRun {
   constructor(api, told) {
@@ -32,12 +34,23 @@ export class DryRun {
 
   async #wait(job) {
     while (this.job === job) {
-      const answer = await this.api.get(`/api/dry-run/${encodeURIComponent(job)}`);
+      const answer = await this.#looked(job);
       if (this.job !== job) return;
-      if (answer.state === "done") return this.#now({ state: "done", progress: 1, result: answer.result });
-      if (answer.state === "failed") return this.#now({ state: "failed", fault: new Error(answer.because) });
-      this.#now({ progress: answer.progress ?? 0 });
+      if (answer?.state === "done") return this.#now({ state: "done", progress: 1, result: answer.result, fault: null });
+      if (answer?.state === "failed") return this.#now({ state: "failed", fault: new Error(answer.because) });
+      if (answer) this.#now({ progress: answer.progress ?? 0, fault: null });
       await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
+    }
+  }
+
+  // The unit goes on with it while the phone has no link.
+  async #looked(job) {
+    try {
+      return await this.api.get(`/api/dry-run/${encodeURIComponent(job)}`);
+    } catch (error) {
+      if (!PASSES.has(error.code)) throw error;
+      this.#now({ fault: error });
+      return null;
     }
   }
 

@@ -64,7 +64,7 @@ export class Page {
     this.fingers = new Fingers(this.canvas, this.editor, new Magnifier(this.stage, "drawn-zones"));
     this.draft = new Draft(
       api,
-      { state: (name) => this.toolbar.saved(name), conflict: (draft) => this.conflict(draft) },
+      { state: (name, error) => this.draftIs(name, error), conflict: (draft) => this.conflict(draft) },
       window.localStorage,
     );
     this.checks = new Checks(api, () => this.shown());
@@ -82,14 +82,19 @@ export class Page {
   }
 
   async begin() {
-    const drawn = new Set(this.editor.zones.map((zone) => zone.camera_id));
-    const first = this.cameras.find((each) => drawn.has(each.camera_id)) ?? this.cameras[0];
-    this.editor.camera = first?.camera_id ?? null;
+    this.editor.camera = this.#firstCamera();
     await Promise.allSettled([this.look(this.editor.camera), this.restore(), this.applying.restored()]);
     if (this.applying.state === "trial") this.panel = "apply";
     this.checks.now(this.editor.zones);
     this.shown();
     this.root.dataset.ready = "true";
+  }
+
+  /** The first camera on whose picture something is drawn, else the first; null: there is none. */
+  #firstCamera() {
+    const drawn = new Set(this.editor.zones.map((zone) => zone.camera_id));
+    const first = this.cameras.find((each) => drawn.has(each.camera_id)) ?? this.cameras[0];
+    return first?.camera_id ?? null;
   }
 
   async restore() {
@@ -103,6 +108,13 @@ export class Page {
     } catch (error) {
       this.speak(error.message, "fault");
     }
+  }
+
+  /** How the draft is; what keeps it from the unit, other than the link, is said: it may not pass by itself. */
+  draftIs(name, error = null) {
+    this.toolbar.saved(name);
+    if (error !== null && error.code !== "no_link") this.speak(error.message, "draft fault");
+    else if (name === "saved" && this.spoken === "draft fault") this.speak("");
   }
 
   // Pictures -----------------------------------------------------------------------------------
@@ -180,6 +192,11 @@ export class Page {
   }
 
   shown() {
+    const { editor, cameras } = this;
+    // With the last zone of a camera that is no more, its view is left.
+    if (editor.zone === null && !cameras.some((each) => each.camera_id === editor.camera)) {
+      editor.camera = this.#firstCamera();
+    }
     this.canvas.render();
     this.toolbar.render();
     this.#follow();
@@ -193,8 +210,11 @@ export class Page {
   #follow() {
     const { drawing, laying, zone } = this.editor;
     const wanted = laying ? "laying" : drawing ? "drawing" : zone ? "details" : null;
+    const before = this.panel;
     if (wanted !== null) this.panel = wanted;
     else if (["laying", "drawing", "details"].includes(this.panel)) this.panel = "list";
+    // What was said of the one before is over; what is said of the change comes after it.
+    if (before !== this.panel && this.spoken === "news") this.speak("");
   }
 
   // Of what a panel is made; text that is being typed is not part of it, else the keyboard would go.
@@ -254,7 +274,7 @@ export class Page {
     const { zone } = this.editor;
     const faults = zone ? this.editor.faults(zone) : [];
     if (faults.length) this.speak(faults.map((each) => say(each.key, each.facts)).join(" "), "outline fault");
-    else if (this.spoken === "outline fault") this.speak(zone ? say("in_order") : "", "good");
+    else if (this.spoken === "outline fault") this.speak(zone ? say("in_order") : "", zone ? "good" : "news");
   }
 
   // Decisions ------------------------------------------------------------------------------------

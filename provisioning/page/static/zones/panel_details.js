@@ -102,6 +102,7 @@ function judged(page, zone, kind) {
 function allowed(page, zone, kind) {
   const { editor } = page;
   const given = kind.allowed_s === null || kind.allowed_s === undefined ? null : duration(kind.allowed_s);
+  const wrong = el("small", { class: "fault", role: "alert" });
   return field(
     say("allowed_s"),
     el("input", {
@@ -113,12 +114,15 @@ function allowed(page, zone, kind) {
       value: zone.allowed_s ?? "",
       placeholder: given === null ? "" : say("as_site", { value: given }),
       oninput: (event) => {
-        const seconds = event.target.valueAsNumber;
-        const value = Number.isFinite(seconds) && seconds > 0 ? seconds : null;
-        editor.setKey("allowed_s", value, `allowed ${zone.zone_id}`);
+        const { valueAsNumber: seconds, value, validity } = event.target;
+        const none = value === "" && !validity.badInput;
+        const good = none || seconds >= 1;
+        wrong.textContent = good ? "" : say("allowed_wrong");
+        if (good) editor.setKey("allowed_s", none ? null : seconds, `allowed ${zone.zone_id}`);
       },
     }),
     (input) => page.keep(input, () => editor.zone?.allowed_s ?? ""),
+    wrong,
   );
 }
 

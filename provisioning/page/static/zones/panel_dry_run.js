@@ -39,7 +39,8 @@ function choice(page, count) {
 function outcome(page) {
   const { dryRun } = page;
   if (dryRun.state === "running") {
-    return [el("progress", { max: 1, value: dryRun.progress, "aria-label": say("what_if") })];
+    const bar = el("progress", { max: 1, value: dryRun.progress, "aria-label": say("what_if") });
+    return dryRun.fault ? [bar, el("p", { class: "remark" }, dryRun.fault.message)] : [bar];
   }
   if (dryRun.state === "failed") {
     return [el("p", { class: "fault" }, say("dry_run_failed", { why: dryRun.fault.message }))];

@@ -5,7 +5,9 @@ import { either, kindName, nameOf, say } from "./words.js";
 
 export function listPanel(page) {
   const { editor, checks } = page;
-  const others = editor.zones.length - editor.onCamera.length;
+  const others = editor.zones.filter((zone) => zone.camera_id !== editor.camera);
+  // What keeps the draft from going on is shown wherever it lies, also on a camera that is no more.
+  const wrong = others.filter((zone) => editor.faults(zone).length || checks.of(zone.zone_id).faults.length);
   return el(
     "section",
     { class: "panel", "aria-label": say("zones") },
@@ -17,7 +19,8 @@ export function listPanel(page) {
     ),
     editor.onCamera.length ? null : el("p", { class: "hint" }, say("nothing_drawn")),
     el("ul", { class: "zones" }, ...editor.onCamera.map((zone) => row(page, zone))),
-    others ? el("p", { class: "hint" }, say("on_other_cameras", { count: others })) : null,
+    others.length ? el("p", { class: "hint" }, say("on_other_cameras", { count: others.length })) : null,
+    wrong.length ? el("ul", { class: "zones" }, ...wrong.map((zone) => row(page, zone))) : null,
     ...general(checks),
     button(say("next_dry_run"), () => page.open("dry_run"), { class: "primary wide", disabled: !page.drawable, "data-action": "to-dry-run" }),
     editor.differs
