@@ -18,7 +18,16 @@ COMMANDS = {
     "intake": ("work", "replay", "quarantine"),
     "figures": ("figures", "archive"),
     "exports": ("export", "webhooks", "hotline-stand-in"),
-    "evidence": ("uploads", "check-evidence", "signing-key", "verify-handover", "take-packet"),
+    "evidence": (
+        "uploads",
+        "check-evidence",
+        "signing-key",
+        "verify-handover",
+        "take-packet",
+        "retention",
+        "hold",
+        "delete-pictures",
+    ),
 }
 """Room → its commands, as ``COMMANDS`` of its ``commands.py`` has them: a command loads its own room alone."""
 REFUSED = 3
