@@ -132,6 +132,7 @@ find_environment() { # the interpreter asked for, or empty; makes $environment, 
 
 fill_environment() { # shown: what runs; checked: what checks, too. Installs what $environment lacks of it
   local wanted stamp=kerbwatch.sha256 lock=requirements-dev.lock
+  if [[ $1 == shown ]]; then unset PYTHONDONTWRITEBYTECODE; fi # packages are compiled when they are first loaded, and once
   wanted=$(cat requirements-dev.lock pyproject.toml examples/platform/pyproject.toml | sha256sum | cut -d' ' -f1)
   if ! has_packages kerbwatch.sha256 && { [[ $1 != shown ]] || ! has_packages kerbwatch-shown.sha256; }; then
     printf 'installing what requirements-dev.lock names into %s\n' "$environment"
