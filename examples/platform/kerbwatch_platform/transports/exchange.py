@@ -7,6 +7,7 @@ limit is for everything, from finding the host to the last byte of the answer.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import httpx
@@ -30,7 +31,7 @@ class Answer(NamedTuple):
 
 
 class Exchanges:
-    """Exchanges one after the other, by a thread that has no event loop; use it as a context.
+    """Exchanges one after the other, in a thread of their own: the caller's may have an event loop; use it as a context.
 
     Args:
         within_s: For one exchange as a whole, in seconds.
@@ -39,7 +40,7 @@ class Exchanges:
 
     def __init__(self, within_s: float, most_bytes: int) -> None:
         self._within_s, self._most_bytes = within_s, most_bytes
-        self._runner = asyncio.Runner()
+        self._runner, self._thread = asyncio.Runner(), ThreadPoolExecutor(1)
         self._client = httpx.AsyncClient(timeout=within_s, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -47,9 +48,10 @@ class Exchanges:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._runner.run(self._client.aclose())
+            self._thread.submit(lambda: self._runner.run(self._client.aclose())).result()
         finally:
-            self._runner.close()
+            self._thread.submit(self._runner.close).result()
+            self._thread.shutdown()
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """Send, and read the answer. A redirect is an answer like any other.
@@ -58,7 +60,9 @@ class Exchanges:
             TimeoutError: It was not over in time.
             httpx.HTTPError: There was no answer, or none of HTTP. Its words may repeat the URL.
         """
-        return self._runner.run(self._within(url, content, headers))
+        return self._thread.submit(
+            lambda: self._runner.run(self._within(url, content, headers))
+        ).result()
 
     async def _within(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         try:
