@@ -193,12 +193,12 @@ class Downlink:
         raise NewEpochError(text, because, self._in_flight.doubtful(receipt))
 
     def _decline(self, why: str) -> None:
-        self.declined += 1
         self._say_why(why)
+        self.declined += 1
 
     def _refuse(self, reason: str) -> None:
+        self._say_why(reason)  # first: who reads the count in another thread finds its reason
         self.refused += 1
-        self._say_why(reason)
 
     def _say_why(self, reason: str) -> None:
         reason = harmless(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -25,9 +26,10 @@ CLIP = ROOT / "examples" / "street" / "clip.mp4"
 ZONE = [(0.3, 0.5), (0.6, 0.5), (0.65, 0.8), (0.25, 0.8)]
 
 
-def watching_the_clip(corner_at: type) -> WatchedCorner:
+def watching_the_clip(corner_at: type, path: Path = CLIP) -> WatchedCorner:
+    """``path``: another film, or one picture: then chance chooses no moment of the street."""
     camera = {"camera_id": "street", "driver": "video_file"}
-    settings = {"path": str(CLIP), "pace": "real_time", "loop": True}
+    settings = {"path": str(path), "pace": "real_time", "loop": True}
     corner: WatchedCorner = corner_at(cameras=[camera | {"settings": settings}])
     corner.start()
     return corner
@@ -60,8 +62,18 @@ def proposal(agent: Call, asked: AskReanchor) -> ReanchorReply:
     return found[0]
 
 
-def test_zones_of_a_camera_that_was_moved_are_proposed_where_they_belong(corner_at: type) -> None:
-    corner = watching_the_clip(corner_at)
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """The clip's first picture."""
+    path = tmp_path / "street.jpg"
+    path.write_bytes(base64.b64decode(old_picture()))
+    return path
+
+
+def test_zones_of_a_camera_that_was_moved_are_proposed_where_they_belong(
+    corner_at: type, street: Path
+) -> None:
+    corner = watching_the_clip(corner_at, street)
     zones = [OldZone(zone_id="kerb", polygon=ZONE)]
     # The old picture shows everything 128 pixels further right, and 36 further down.
     old = old_picture([[1, 0, 128], [0, 1, 36]])
@@ -74,8 +86,10 @@ def test_zones_of_a_camera_that_was_moved_are_proposed_where_they_belong(corner_
     assert found.moved_by == pytest.approx(0.11, abs=0.02)
 
 
-def test_without_an_old_picture_it_is_the_units_own_commissioning_picture(corner_at: type) -> None:
-    corner = watching_the_clip(corner_at)
+def test_without_an_old_picture_it_is_the_units_own_commissioning_picture(
+    corner_at: type, street: Path
+) -> None:
+    corner = watching_the_clip(corner_at, street)
     zones = [OldZone(zone_id="kerb", polygon=ZONE)]
     asked = AskReanchor(camera_id="street", zones=zones)
     with corner.asked() as agent, pytest.raises(RefusedError) as caught:
