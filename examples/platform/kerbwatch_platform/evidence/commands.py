@@ -17,7 +17,7 @@ from kerbwatch_platform.evidence.sweep import sweep
 from kerbwatch_platform.evidence.uploads import served
 from kerbwatch_platform.settings import Settings
 from kerbwatch_platform.words import one_line
-from kerbwatch_platform.words.spoken import spoken, tell
+from kerbwatch_platform.words.spoken import tell
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DOES_NOT_HOLD, UNREADABLE = 1, 5
@@ -75,17 +75,10 @@ def uploads(
 @settings.passed
 def check_evidence(chosen: Settings, this_is_the_folder: bool) -> None:
     """Hold folder and database against each other."""
-    try:
-        with store.connect(chosen.database) as connection:
-            if this_is_the_folder:
-                folder.take_over(connection, chosen)
-            found = sweep(connection, chosen, whole=True)
-    except folder.NotOursError as error:
-        click.echo(error.words(spoken()), err=True)
-        sys.exit(UNREADABLE)
-    except OSError as error:
-        click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
-        sys.exit(UNREADABLE)
+    with retention_commands.in_words(), store.connect(chosen.database) as connection:
+        if this_is_the_folder:
+            folder.take_over(connection, chosen)
+        found = sweep(connection, chosen, whole=True)
     click.echo(
         tell(
             "{lost} lost, {found} found again, {deleted} deleted, {unnamed} that nothing names yet",

@@ -48,7 +48,7 @@ _reason = click.option("--reason", required=True, help=tell("Why; it is kept."))
 @settings.passed
 def once(chosen: Settings, dry_run: bool, confirm: bool) -> None:
     """One pass."""
-    with _in_words(), store.connect(chosen.database) as connection:
+    with in_words(), store.connect(chosen.database) as connection:
         told = retention.run(connection, chosen, confirmed=confirm, dry=dry_run)
     if told.stopped:
         click.echo(
@@ -78,7 +78,7 @@ def hold() -> None:
 def hold_set(chosen: Settings, tenant: str, device: str, case_id: str, reason: str) -> None:
     """Set it."""
     of = holds.Of(tenant, device, case_id)
-    with _in_words(), store.connect(chosen.database) as connection:
+    with in_words(), store.connect(chosen.database) as connection:
         new = holds.change(connection, of, hold=True, by=_by(), reason=reason)
     click.echo(tell("held") if new else tell("it was held before; nothing was changed"))
 
@@ -90,7 +90,7 @@ def hold_set(chosen: Settings, tenant: str, device: str, case_id: str, reason: s
 def hold_lift(chosen: Settings, tenant: str, device: str, case_id: str, reason: str) -> None:
     """Lift it."""
     of = holds.Of(tenant, device, case_id)
-    with _in_words(), store.connect(chosen.database) as connection:
+    with in_words(), store.connect(chosen.database) as connection:
         new = holds.change(connection, of, hold=False, by=_by(), reason=reason)
     click.echo(tell("lifted") if new else tell("it was not held; nothing was changed"))
 
@@ -123,7 +123,7 @@ def hold_list(chosen: Settings) -> None:
 def delete_pictures(chosen: Settings, tenant: str, device: str, case_id: str, reason: str) -> None:
     """Delete them."""
     of = holds.Of(tenant, device, case_id)
-    with _in_words(), store.connect(chosen.database) as connection:
+    with in_words(), store.connect(chosen.database) as connection:
         gone, stay = retention.delete_now(connection, chosen, of, by=_by(), reason=reason)
     click.echo(tell("{gone} deleted; {stay} stay, for other cases need them", gone=gone, stay=stay))
 
@@ -134,12 +134,15 @@ def _by() -> str:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """Say in words what keeps a command from its work, and end it."""
     try:
         yield
     except NotOursError as error:
         click.echo(error.words(spoken()), err=True)
+        sys.exit(AWAY)
+    except OSError as error:
+        click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
         sys.exit(AWAY)
     except holds.NoCaseError as error:
         raise click.ClickException(tell(NO_CASE, case=str(error))) from error
